@@ -1,0 +1,1 @@
+"""The terminal: the `slipway` command and the Textual application. Nothing here decides anything."""

@@ -1,0 +1,1 @@
+"""All that the screens do: questions, provisioning, health. Knows no screen."""

@@ -1,0 +1,1 @@
+"""Reading the Kubernetes API and judging what it says."""

@@ -1,0 +1,1 @@
+"""The embedded practice yard: practice nodes over real SSH and a practice Kubernetes API."""

@@ -1,0 +1,1 @@
+"""From checked answers to a running job: inventory, plan, supervisor, journal, progress."""

@@ -1,0 +1,1 @@
+"""Answers: the cluster specification, the catalog of choices, the rules between them, and the steps."""
