@@ -1,7 +1,7 @@
 """What the supervisor says, one JSON object per line in the run's journal.
 
 Every line has ``v`` (format version), ``n`` (number, from 1, no gaps), ``t`` (wall clock, seconds since the
-epoch), ``m`` (monotonic seconds since the run began: durations come from it, so a clock jump confuses nothing)
+epoch), ``m`` (monotonic seconds since the run began: durations come from it, clock jumps do not matter)
 and ``type``. Text in events is already cleaned (`wizards.sanitize`) and free of secrets.
 """
 
