@@ -1,0 +1,275 @@
+"""Running one command of an SSH session as a real local process.
+
+The streams are pumped by hand: asyncssh's own redirection onto a subprocess was measured to lose data and
+exit codes under ten parallel connections. The exit status is sent only after both outputs are drained.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import os
+import signal
+import struct
+import sys
+import termios
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import asyncssh
+
+from wizards.practice.processes import YARD_MARK, kill_group
+
+_CHUNK: Final = 64 * 1024
+_CANNOT_RUN: Final = 126  # what a shell returns; 255 would read as "unreachable" to Ansible
+_SYSTEM_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+# A session leader that opens a terminal gets it as its controlling terminal; then the real command follows.
+_TAKE_TERMINAL: Final = ': <>"$0"; exec /bin/sh "$@"'
+
+_log = logging.getLogger(__name__)
+
+
+class Sink(Protocol):
+    """Where bytes go: an asyncio or an asyncssh stream writer."""
+
+    def write(self, data: bytes, /) -> None:
+        """Queue `data`."""
+
+    async def drain(self) -> None:
+        """Wait until there is room for more."""
+
+
+class Source(Protocol):
+    """Where bytes come from: an asyncio stream reader."""
+
+    async def read(self, n: int = -1, /) -> bytes:
+        """Return at most `n` bytes, none at the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where the commands of one node run.
+
+    Attributes:
+        name: the node, for example ``node-1``.
+        disk: the node's folder, resolved: home, working directory and temporary files of its commands.
+        yard: the yard's folder, resolved, by which leftover processes are found.
+    """
+
+    name: str
+    disk: Path
+    yard: Path
+
+    def environment(self) -> dict[str, str]:
+        """Return the whole environment of a command; nothing of the yard's own gets through.
+
+        The folder of the running Python comes first, so that Ansible's modules find the libraries Slipway
+        was installed with.
+        """
+        return {
+            "PATH": f"{Path(sys.executable).parent}:{_SYSTEM_PATH}",
+            "HOME": str(self.disk),
+            "PWD": str(self.disk),
+            "TMPDIR": str(self.disk / "tmp"),
+            "SHELL": "/bin/sh",
+            "LANG": "C.UTF-8",
+            "PS1": f"practice@{self.name}:$ ",
+            "SLIPWAY_PRACTICE_NODE": self.name,
+            YARD_MARK: str(self.yard),
+        }
+
+
+async def serve_command(session: asyncssh.SSHServerProcess[bytes], home: Home) -> None:
+    """Run what `session` asks for and report its exit status; kill it when the session goes away first."""
+    if session.subsystem:
+        session.stderr.write(f"{home.name} has no subsystem {session.subsystem}\n".encode())
+        session.exit(1)
+        return
+    try:
+        if session.term_type is None:
+            await _over_pipes(session, home)
+        else:
+            await _in_terminal(session, home, session.term_type)
+    except OSError as error:
+        _log.warning("%s: a command could not be run: %s", home.name, error)
+        with contextlib.suppress(OSError):
+            session.stderr.write(f"{home.name}: {error}\n".encode())
+            session.exit(_CANNOT_RUN)
+
+
+async def _over_pipes(session: asyncssh.SSHServerProcess[bytes], home: Home) -> None:
+    child = await asyncio.create_subprocess_exec(
+        *_shell(session.command),
+        stdin=PIPE,
+        stdout=PIPE,
+        stderr=PIPE,
+        cwd=home.disk,
+        env=home.environment(),
+        umask=0o022,
+        start_new_session=True,
+    )
+    stdin, stdout, stderr = child.stdin, child.stdout, child.stderr
+    if stdin is None or stdout is None or stderr is None:  # PIPE was asked for; this tells the type checker
+        raise OSError("no pipes")
+
+    async def finish() -> int:
+        await asyncio.gather(_pump(stdout, session.stdout), _pump(stderr, session.stderr))
+        stdin.close()
+        return await child.wait()
+
+    async def feed() -> None:
+        await _feed(session, stdin, child)
+        stdin.close()
+
+    await _see_through(session, home, child, finish(), feed())
+
+
+async def _in_terminal(session: asyncssh.SSHServerProcess[bytes], home: Home, kind: str) -> None:
+    loop = asyncio.get_running_loop()
+    master, slave = os.openpty()
+    try:
+        columns, rows, *_ = session.term_size
+        _set_size(master, columns, rows)
+        child = await asyncio.create_subprocess_exec(
+            "/bin/sh",
+            "-c",
+            _TAKE_TERMINAL,
+            os.ttyname(slave),
+            *_shell(session.command)[1:],
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            cwd=home.disk,
+            env={**home.environment(), "TERM": kind or "dumb"},
+            umask=0o022,
+            start_new_session=True,
+        )
+    except BaseException:
+        os.close(master)
+        raise
+    finally:
+        os.close(slave)
+    reader = asyncio.StreamReader()
+    output, _ = await loop.connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(os.dup(master), "rb", buffering=0)
+    )
+    entry, flow = await loop.connect_write_pipe(
+        lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader()),
+        os.fdopen(os.dup(master), "wb", buffering=0),
+    )
+    writer = asyncio.StreamWriter(entry, flow, None, loop)
+
+    async def finish() -> int:
+        # On Linux the read fails with EIO, elsewhere it ends, once the last process has left the terminal.
+        with contextlib.suppress(OSError):
+            await _pump(reader, session.stdout)
+        return await child.wait()
+
+    try:
+        await _see_through(
+            session,
+            home,
+            child,
+            finish(),
+            _feed(session, writer, child, lambda c, r: _set_size(master, c, r)),
+        )
+    finally:
+        output.close()
+        entry.close()
+        os.close(master)
+
+
+async def _see_through(
+    session: asyncssh.SSHServerProcess[bytes],
+    home: Home,
+    child: Process,
+    finish: Coroutine[Any, Any, int],
+    feed: Coroutine[Any, Any, None],
+) -> None:
+    """Wait for the command or for the client to go, whichever is first; leave no task, no process group."""
+    finished = asyncio.create_task(finish)
+    fed = asyncio.create_task(feed)
+    gone = asyncio.create_task(session.wait_closed())
+    done = False
+    try:
+        await asyncio.wait({finished, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if finished.done() and finished.exception() is None:
+            done = True
+            session.exit(_exit_status(finished.result()))
+    finally:
+        if not done:
+            kill_group(child.pid, home.yard, leader_lives=child.returncode is None)
+        tasks = (finished, fed, gone)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await child.wait()
+
+
+async def _pump(source: Source, sink: Sink) -> None:
+    while data := await source.read(_CHUNK):
+        sink.write(data)
+        await sink.drain()
+
+
+async def _feed(
+    session: asyncssh.SSHServerProcess[bytes],
+    stdin: Sink,
+    child: Process,
+    resize: Callable[[int, int], None] | None = None,
+) -> None:
+    """Pass on what the client types, its signals and its window size, until it closes its side."""
+    child_reads = True
+    while True:
+        try:
+            data = await session.stdin.read(_CHUNK)
+        except asyncssh.SignalReceived as received:
+            _signal_group(child, received.signal)
+            continue
+        except asyncssh.TerminalSizeChanged as size:
+            if resize is not None:
+                resize(size.width, size.height)
+            continue
+        except asyncssh.BreakReceived:
+            continue
+        except (OSError, asyncssh.Error):
+            return  # the connection broke; whoever waits for it to close ends the command
+        if not data:
+            return
+        if child_reads:
+            try:
+                stdin.write(data)
+                await stdin.drain()
+            except OSError:
+                # The command has closed its input: keep taking what the client sends, or its window fills up.
+                child_reads = False
+
+
+def _shell(command: str | None) -> tuple[str, ...]:
+    """Return the argv for `command` as the client sent it; without one, a shell that reads its input."""
+    return ("/bin/sh",) if command is None else ("/bin/sh", "-c", command)
+
+
+def _exit_status(returncode: int) -> int:
+    """Return what a shell would: 128 + n for a death by signal n.
+
+    SSH could say "died by a signal", but the client then exits with 255, which reads as "unreachable".
+    """
+    return 128 - returncode if returncode < 0 else returncode
+
+
+def _signal_group(child: Process, name: str) -> None:
+    number = getattr(signal, f"SIG{name}", None)
+    if isinstance(number, signal.Signals) and child.returncode is None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.pid, number)
+
+
+def _set_size(terminal: int, columns: int, rows: int) -> None:
+    if columns > 0 and rows > 0:
+        fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
