@@ -8,7 +8,8 @@ and ``type``. Text in events is already cleaned (`wizards.sanitize`) and free of
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, field, fields
 from enum import StrEnum
 from typing import Any, ClassVar, Final
 
@@ -52,12 +53,16 @@ class RunStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StageInfo:
-    """A stage as the plan announces it. `tasks` is the expected number of tasks, 0 where unknown."""
+    """A stage as the plan announces it.
+
+    `tasks` is the expected number of tasks and `seconds` the expected duration, 0 where unknown.
+    """
 
     id: str
     title: str
     hosts: tuple[str, ...] = ()
     tasks: int = 0
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,55 +185,75 @@ class RunFinished(Event):
 
 
 _KINDS: Final[dict[str, type[Event]]] = {cls.kind: cls for cls in Event.__subclasses__()}
+_DATING: Final = frozenset({"n", "t", "m"})
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, StageInfo):
+        return {
+            "id": value.id,
+            "title": value.title,
+            "hosts": list(value.hosts),
+            "tasks": value.tasks,
+            "seconds": value.seconds,
+        }
+    return value
+
+
+def _defaults(cls: type[Event]) -> dict[str, object]:
+    return {
+        item.name: item.default if item.default_factory is MISSING else item.default_factory()
+        for item in fields(cls)
+        if item.name not in _DATING
+    }
+
+
+# Looked up once: a journal of 100,000 events is encoded and decoded one by one.
+_DEFAULTS: Final = {kind: tuple(_defaults(cls).items()) for kind, cls in _KINDS.items()}
+_KNOWN: Final = {kind: frozenset(_defaults(cls)) | _DATING for kind, cls in _KINDS.items()}
 
 
 def encode(event: Event) -> str:
     """Return the event as one JSON line, without the newline; fields that hold nothing are left out."""
     data: dict[str, Any] = {"v": FORMAT, "n": event.n, "t": event.t, "m": event.m, "type": event.kind}
-    for item in fields(event):
-        value = getattr(event, item.name)
-        if item.name in {"n", "t", "m"} or value is None or value in ("", (), {}, 0, False):
+    for name, default in _DEFAULTS[event.kind]:
+        value = getattr(event, name)
+        if value == default and not isinstance(value, StrEnum):
             continue
-        data[item.name] = [_plain(entry) for entry in value] if isinstance(value, tuple) else value
+        data[name] = [_plain(entry) for entry in value] if isinstance(value, tuple) else value
     return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, StageInfo):
-        return {"id": value.id, "title": value.title, "hosts": list(value.hosts), "tasks": value.tasks}
-    return value
 
 
 def decode(line: str | bytes) -> Event | None:
     """Return the event a journal line holds; None for a torn or unknown line, which readers skip."""
     try:
         data = json.loads(line)
-        cls = _KINDS.get(data.pop("type", ""))
-        version = data.pop("v", None)
-    except (ValueError, AttributeError, TypeError):
-        return None
-    if cls is None or version != FORMAT:
-        return None
-    known = {item.name for item in fields(cls)}
-    try:
-        return cls(**{name: _typed(cls, name, value) for name, value in data.items() if name in known})
-    except (TypeError, ValueError, KeyError):
+        kind = data.pop("type", "")
+        cls = _KINDS.get(kind)
+        if data.pop("v", None) != FORMAT or cls is None:
+            return None
+        known = _KNOWN[kind]
+        if not data.keys() <= known:
+            data = {name: value for name, value in data.items() if name in known}
+        for name, convert in _CONVERTERS.get(kind, ()):
+            if name in data:
+                data[name] = convert(data[name])
+        return cls(**data)
+    except (ValueError, AttributeError, TypeError, KeyError):
         return None
 
 
-_ENUMS: Final[dict[tuple[str, str], type[StrEnum]]] = {
-    ("host-task", "status"): HostStatus,
-    ("stage-finished", "status"): StageStatus,
-    ("run-finished", "status"): RunStatus,
+def _stages(value: list[dict[str, Any]]) -> tuple[StageInfo, ...]:
+    return tuple(
+        StageInfo(one["id"], one["title"], tuple(one["hosts"]), one["tasks"], one.get("seconds", 0.0))
+        for one in value
+    )
+
+
+_CONVERTERS: Final[dict[str, tuple[tuple[str, Callable[[Any], Any]], ...]]] = {
+    "run-started": (("stages", _stages), ("estimate", tuple)),
+    "host-task": (("status", HostStatus),),
+    "log": (("lines", tuple),),
+    "stage-finished": (("status", StageStatus), ("rescued", tuple)),
+    "run-finished": (("status", RunStatus),),
 }
-
-
-def _typed(cls: type[Event], name: str, value: Any) -> Any:
-    if (enum := _ENUMS.get((cls.kind, name))) is not None:
-        return enum(value)
-    if name == "stages":
-        return tuple(
-            StageInfo(one["id"], one["title"], tuple(one.get("hosts", ())), one.get("tasks", 0))
-            for one in value
-        )
-    return tuple(value) if isinstance(value, list) else value
