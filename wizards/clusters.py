@@ -59,6 +59,11 @@ def slipway_home() -> Path:
     return files.private_folder(home.absolute())
 
 
+def yard_dir(home: Path, name: str) -> Path:
+    """Return the folder of the practice yard that belongs to the practice cluster `name`."""
+    return home / "yards" / name
+
+
 @dataclass(frozen=True, slots=True)
 class RunRef:
     """A run of a cluster, by its folder; its id is its start in UTC, then ``-2`` on a clash."""
@@ -184,8 +189,8 @@ class Cluster:
 
     @property
     def practice_dir(self) -> Path:
-        """The yard's folder, for a practice cluster."""
-        return self.root / "practice"
+        """The yard's folder, for a practice cluster: outside its own, for the yard is there before the cluster."""
+        return yard_dir(self.root.parent.parent, self.name)
 
     @property
     def lock_path(self) -> Path:
