@@ -189,7 +189,7 @@ class Cluster:
 
     @property
     def practice_dir(self) -> Path:
-        """The yard's folder, for a practice cluster: outside its own, for the yard is there before the cluster."""
+        """The yard's folder, for a practice cluster: outside its own, for the yard is there before it."""
         return yard_dir(self.root.parent.parent, self.name)
 
     @property
