@@ -43,8 +43,9 @@ def render_files(spec: ClusterSpec) -> dict[str, str]:
 def write_files(files: Mapping[str, str], root: Path) -> tuple[Path, ...]:
     """Write `files` (0600) into `root` and remove rendered files that are no longer among them.
 
-    Folders that are missing are made with mode 0700; one that is there already keeps its own. Every file is written beside its place first, and put there when all could be written: a full disk leaves
-    the old files as they were. Files that hold the same text already are not touched.
+    Folders that are missing are made with mode 0700; one that is there already keeps its own. Every file is
+    written beside its place first, and put there when all could be written: a full disk leaves the old files
+    as they were. Files that hold the same text already are not touched.
 
     Args:
         files: Relative path → text, as `render_files` gives it.
