@@ -120,11 +120,13 @@ def _sentence(health: Health, verdict: State, found: tuple[Problem, ...]) -> str
         return "Unknown: the cluster is still being read."
     if verdict is State.UNKNOWN:
         hidden = sum(part.state is State.UNKNOWN for part in health.components)
-        what = f"{hidden} components could not be looked at" if hidden else "the nodes could not be looked at"
-        return f"Unknown: {what}; {counts}."
+        what = "the nodes"
+        if hidden:
+            what = "1 component" if hidden == 1 else f"{hidden} components"
+        return f"Unknown: {what} could not be looked at; {counts}."
     if verdict is State.HEALTHY or not found:
         return f"{_WORDS[verdict]}: {counts}."
-    more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+    more = "" if len(found) == 1 else f"; {len(found) - 1} more problem{'s' if len(found) > 2 else ''}"
     return f"{_WORDS[verdict]}: {_first_words(found[0])}{more}; {counts}."
 
 

@@ -100,7 +100,7 @@ def _node_state(node: Object, condition: Object | None, now: float) -> tuple[Sta
         return State.BROKEN, "its kubelet stopped reporting (NodeStatusUnknown)"
     reason, message = condition.get("reason") or "NotReady", condition.get("message") or ""
     words = "its pod network is not up yet" if "cni" in message.lower() else message
-    text = f"not ready: {' '.join(words.split())} ({reason})" if words else f"not ready ({reason})"
+    text = f"{' '.join(words.split())} ({reason})" if words else f"its kubelet says {reason}"
     return (State.PROGRESSING if young else State.BROKEN), text
 
 

@@ -62,7 +62,7 @@ def _why_unbound(
     claim: Object, wanted: str | None, classes: dict[str, StorageClassHealth] | None, snapshot: Snapshot
 ) -> tuple[State, str]:
     if (claim.get("status") or {}).get("phase") == "Lost":
-        return State.BROKEN, f"its volume {(claim.get('spec') or {}).get('volumeName', '')} is gone"
+        return State.BROKEN, "the volume it was bound to is gone"
     if classes is not None and wanted and wanted not in classes:
         return State.DEGRADED, f"there is no StorageClass {wanted}"
     if classes is not None and wanted is None and not any(item.default for item in classes.values()):

@@ -8,7 +8,7 @@ from typing import Final
 
 from wizards.health.judge_pods import condition_of, created, labels, matches, trouble
 from wizards.health.model import ComponentHealth, PodHealth, State, WorkloadHealth, worst
-from wizards.health.snapshot import Object, Part, WorkloadKey, items
+from wizards.health.snapshot import NotYet, Object, Part, WorkloadKey, items
 from wizards.setup.components import CATEGORIES, Component, Workload
 
 YOUNG: Final = 600.0
@@ -115,7 +115,7 @@ def _judge_expected(
 ) -> list[WorkloadHealth]:
     judged: list[WorkloadHealth] = []
     for workload in component.workloads:
-        part = workloads.get((workload.kind, workload.namespace), ())
+        part = workloads.get((workload.kind, workload.namespace), NotYet())
         matched = _matched(workload, items(part))
         if matched:
             near = items(pods.get(workload.namespace, ()))
@@ -197,7 +197,7 @@ def _extent(workload: Workload, desired: int, ground: Ground) -> tuple[State, st
     if ground.nodes == 0 or (ground.newest is not None and ground.now - ground.newest < JOINING):
         return State.PROGRESSING, f"nodes are joining; it runs on {desired} of {needed} so far"
     if desired == 0:
-        return State.BROKEN, "it runs on no node: none carries the label it asks for, or taints keep it off"
+        return State.BROKEN, "it runs on no node (no node has its label, or taints keep it off)"
     return State.DEGRADED, f"it runs on {desired} of the {needed} nodes it should"
 
 
