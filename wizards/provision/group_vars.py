@@ -311,6 +311,8 @@ def _cilium(spec: ClusterSpec) -> Iterator[Variable]:
             cilium.native_cidr or spec.network.pods,
             "Reached without wrapping and without masquerading.",
         )
+        if spec.network.pods_v6:
+            yield Variable("cilium_native_routing_cidr_ipv6", spec.network.pods_v6)
         yield Variable(
             "cilium_auto_direct_node_routes", True, "Nodes share one network and route to each other's pods."
         )
