@@ -165,9 +165,14 @@ def _download(url: str, checksum: str, member: str, scratch: Path, home: Path) -
             f"what came from {url} is not Helm {VERSION}: its SHA-256 is {came}, and {checksum} was wanted."
             " Nothing was kept."
         )
+    binary = scratch / "helm"
     with tarfile.open(archive, "r:gz") as packed:
-        packed.extract(member, scratch, filter="data")
-    return scratch / member
+        inside = packed.extractfile(member)
+        if inside is None:
+            raise HelmMissing(f"what came from {url} holds no {member}")
+        with inside, binary.open("wb") as file:
+            shutil.copyfileobj(inside, file)
+    return binary
 
 
 def main(arguments: list[str]) -> int:

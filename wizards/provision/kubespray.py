@@ -239,6 +239,8 @@ def _by_git(git: str, url: str, tree: Path, commit: str) -> str:
 def _tarball(url: str, tree: Path) -> str:
     import urllib.request
 
+    if not hasattr(tarfile, "data_filter"):
+        return "this Python (older than 3.11.4) cannot unpack archives safely; install git"
     archive = tree.parent / "tree.tar.gz"
     unpacked = tree.parent / "unpacked"
     try:
