@@ -48,9 +48,9 @@ def _node_problems(health: Health) -> Iterator[Problem]:
         if state in (State.BROKEN, State.MISSING) and not nobody:
             # The cluster goes on without one node, with less room.
             state = State.DEGRADED
-        yield Problem(
-            state, "nodes", node.name, f"Node {node.name}: {node.reason}.", _node_remedy(node), node.since
-        )
+        not_ready = " is not ready" if node.ready is False else ""
+        message = f"Node {node.name}{not_ready}: {node.reason}."
+        yield Problem(state, "nodes", node.name, message, _node_remedy(node), node.since)
 
 
 def _node_remedy(node: NodeHealth) -> str:
