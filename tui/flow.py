@@ -1,0 +1,330 @@
+"""What comes after what: console → wizard → review → run → health. Carries values between screens."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tui.screens.dialogs import AskSecrets, Choose
+from tui.start import Mode, Start
+
+if TYPE_CHECKING:
+    from tui.app import SlipwayApp
+    from wizards.clusters import Cluster, RunRef
+    from wizards.practice.client import Yard
+    from wizards.provision.events import Event
+    from wizards.provision.launch import Secrets
+    from wizards.setup.questions import Answers
+    from wizards.setup.spec import ClusterSpec
+
+DONE, FAILED, BLOCKED, CANCELLED, BUSY = 0, 1, 3, 4, 5
+
+
+class Flow:
+    """Opens the screens in their order. Its methods run on the application's own thread."""
+
+    def __init__(self, app: SlipwayApp, start: Start) -> None:
+        self.app = app
+        self.home = start.home
+        self.begin_with = start
+        self.yard: Yard | None = None
+        self.code = DONE
+        self._holds = ExitStack()
+
+    @property
+    def practice(self) -> bool:
+        """Tell whether nothing here is real."""
+        return self.begin_with.yard is not None
+
+    async def run(self) -> int:
+        """Open screens until the user leaves; return the exit code."""
+        start = self.begin_with
+        with self._holds:
+            match start.mode:
+                case Mode.WIZARD:
+                    await self._wizard()
+                case Mode.RUN | Mode.REPLAY:
+                    await self._open_run(start)
+                case Mode.HEALTH:
+                    await self._open_health(start)
+                case Mode.CONSOLE:
+                    await self._console()
+        return self.code
+
+    # -- console --------------------------------------------------------------------------------------------
+
+    async def _console(self) -> None:
+        from tui.screens.console import ConsoleScreen
+        from wizards.clusters import Clusters
+
+        if not Clusters(self.home).all():
+            await self._wizard()
+            return
+        while True:
+            chosen = await self.app.push_screen_wait(ConsoleScreen(self.home))
+            if chosen.action == "quit":
+                return
+            if chosen.action == "new":
+                await self._wizard()
+                continue
+            cluster = Clusters(self.home).get(chosen.cluster)
+            run = cluster.latest_run()
+            if chosen.action == "run" and run is not None:
+                await self._watch(cluster, run)
+            else:
+                await self._health(cluster)
+
+    # -- wizard ---------------------------------------------------------------------------------------------
+
+    async def _wizard(self) -> None:
+        from tui.screens.wizard import WizardScreen
+        from wizards.setup import drafts
+
+        answers, step_id = await self._first_answers()
+        while True:
+            wizard = WizardScreen(answers, home=self.draft_home, step_id=step_id, practice=self.practice)
+            given = await self.app.push_screen_wait(wizard)
+            if given is None:
+                return
+            from tui.screens.review import ReviewScreen, review_data
+
+            answers = given
+            data = await asyncio.to_thread(review_data, answers, practice=self.practice)
+            reviewed = await self.app.push_screen_wait(ReviewScreen(answers, data, practice=self.practice))
+            if reviewed.spec is not None:
+                run = await self._start(reviewed.spec)
+                if run is not None:
+                    drafts.discard_draft(self.draft_home)
+                    await self._watch(*run)
+                    return
+            elif not reviewed.back_to:
+                return
+            step_id = reviewed.back_to or wizard.step_id
+
+    @property
+    def draft_home(self) -> Path:
+        """Where the draft is kept: practice answers must not come up as a real cluster's."""
+        return self.begin_with.yard or self.home
+
+    async def _first_answers(self) -> tuple[Answers, str]:
+        from wizards.setup import drafts, steps
+        from wizards.setup.questions import Answers
+
+        start = self.begin_with
+        if start.from_file is not None:
+            from wizards.setup.document import read_document
+
+            return steps.from_spec(read_document(start.from_file).spec), ""
+        fresh = Answers({"target": "local"} if start.local else {})
+        if start.yard is not None:
+            fresh = await self._practice_answers(start.yard)
+        draft = drafts.load_draft(self.draft_home)
+        if draft is not None:
+            chosen = await self.app.push_screen_wait(
+                Choose(
+                    "Go on where you left?",
+                    "There are answers from last time that were not started yet.",
+                    [("resume", "Go on with them"), ("fresh", "Begin anew")],
+                )
+            )
+            if chosen == "resume":
+                # The yard's ports may have changed since: what it fills in is always of now.
+                return Answers({**draft.answers.given, **fresh.given}), draft.step_id
+        return fresh, ""
+
+    async def _practice_answers(self, folder: Path) -> Answers:
+        from wizards.practice.answers import practice_answers
+        from wizards.practice.client import hold, read_yard
+
+        self._holds.enter_context(hold(folder))
+        self.yard = read_yard(folder)
+        if self.yard is None:
+            raise RuntimeError("the practice yard is not running")
+        return practice_answers(self.yard)
+
+    # -- starting -------------------------------------------------------------------------------------------
+
+    async def _start(self, spec: ClusterSpec) -> tuple[Cluster, RunRef] | None:
+        """Ask what must be asked, then start. None, with the reason shown, when it was not started."""
+        from wizards.clusters import ClusterExists
+        from wizards.lock import ClusterBusy
+        from wizards.provision import begin
+        from wizards.provision.launch import LaunchError
+
+        secrets = await self._secrets(spec)
+        if secrets is None:
+            return None
+        try:
+            cluster = await asyncio.to_thread(begin.save_cluster, self.home, spec, practice=self.practice)
+            if not await self._trusted(cluster, spec):
+                return None
+            run = await asyncio.to_thread(
+                begin.begin, cluster, secrets=secrets, fail=self.begin_with.fail or None
+            )
+        except (ClusterBusy, ClusterExists, LaunchError, begin.Blocked, ValueError, OSError) as error:
+            await self._say("It was not started", str(error))
+            return None
+        return cluster, run
+
+    async def _secrets(self, spec: ClusterSpec) -> Secrets | None:
+        from wizards.provision.begin import needed_secrets
+        from wizards.provision.launch import Secrets
+
+        wanted = needed_secrets(spec)
+        if not wanted:
+            return Secrets()
+        given = await self.app.push_screen_wait(AskSecrets([(one.name, one.title) for one in wanted]))
+        return None if given is None else Secrets(**given)
+
+    async def _trusted(self, cluster: Cluster, spec: ClusterSpec) -> bool:
+        """Show host keys at first contact and keep them when the user agrees; strict afterwards."""
+        from wizards.provision import access, begin
+        from wizards.setup.spec import Target
+
+        if spec.target is not Target.BARE_METAL:
+            return True
+        if self.yard is not None:
+            begin.trust_yard(cluster, self.yard)
+            return True
+        unknown = await asyncio.to_thread(access.unknown_hosts, cluster, spec)
+        if not unknown:
+            return True
+        keys = await asyncio.to_thread(access.scan_host_keys, spec)
+        text = "\n".join(f"{key.node:<16} {key.type:<12} {key.fingerprint}" for key in keys)
+        chosen = await self.app.push_screen_wait(
+            Choose(
+                "First contact: are these your servers?",
+                f"These are the host keys they show. Kept once, any change stops everything.\n\n{text}",
+                [("yes", "They are mine: keep the keys"), ("no", "Back")],
+            )
+        )
+        if chosen != "yes":
+            return False
+        await asyncio.to_thread(access.write_known_hosts, cluster, keys)
+        return True
+
+    async def _say(self, title: str, text: str) -> None:
+        await self.app.push_screen_wait(Choose(title, text, [("ok", "OK")]))
+
+    # -- run ------------------------------------------------------------------------------------------------
+
+    async def _open_run(self, start: Start) -> None:
+        from wizards.clusters import Clusters
+
+        cluster = Clusters(self.home).get(start.cluster)
+        run = cluster.run(start.run) if start.run else cluster.latest_run()
+        if run is None:
+            await self._say("Nothing to show", f"The cluster {cluster.name} has no run yet.")
+            return
+        await self._watch(cluster, run, replay=start.mode is Mode.REPLAY)
+
+    async def _watch(self, cluster: Cluster, run: RunRef, *, replay: bool = False) -> None:
+        from tui.screens.run import RunScreen
+        from wizards.lock import ClusterBusy
+        from wizards.provision.launch import LaunchError, start_retry
+
+        while True:
+            screen = RunScreen(
+                f"{cluster.name}: {'a recorded run' if replay else 'setting it up'}",
+                _source(run),
+                practice=cluster.is_practice,
+                cancel=None if replay else _canceller(run),
+                replay=replay,
+            )
+            answer = await self.app.push_screen_wait(screen)
+            self.code = _exit_code(run)
+            if answer == "retry":
+                secrets = await self._secrets(cluster.read_spec())
+                if secrets is None:
+                    continue
+                try:
+                    await self._wake_yard(cluster)
+                    run = await asyncio.to_thread(start_retry, cluster, run, secrets=secrets)
+                except (ClusterBusy, LaunchError, OSError) as error:
+                    await self._say("It was not started", str(error))
+            elif answer == "health":
+                await self._health(cluster)
+                if self.begin_with.mode is not Mode.RUN:
+                    return
+            else:
+                return
+
+    async def _wake_yard(self, cluster: Cluster) -> None:
+        """Start the yard of a practice cluster again: it stops when nobody needs it."""
+        from wizards.practice.client import hold
+        from wizards.provision.begin import practice_yard, trust_yard
+
+        if not cluster.is_practice or self.yard is not None:
+            return
+        self._holds.enter_context(hold(cluster.practice_dir))
+        nodes = len(cluster.read_spec().nodes)
+        self.yard = await asyncio.to_thread(practice_yard, self.home, cluster.name, nodes)
+        trust_yard(cluster, self.yard)
+
+    # -- health ---------------------------------------------------------------------------------------------
+
+    async def _open_health(self, start: Start) -> None:
+        from wizards.clusters import Clusters
+
+        if start.kubeconfig is not None:
+            await self._show_health(start.kubeconfig.stem, start.kubeconfig, None, practice=False)
+        else:
+            await self._health(Clusters(self.home).get(start.cluster))
+
+    async def _health(self, cluster: Cluster) -> None:
+        await self._wake_yard(cluster)
+        if self.yard is not None:
+            _refresh_kubeconfig(cluster, self.yard)
+        await self._show_health(
+            cluster.name, cluster.kubeconfig, cluster.read_spec(), practice=cluster.is_practice
+        )
+
+    async def _show_health(
+        self, title: str, kubeconfig: Path, spec: ClusterSpec | None, *, practice: bool
+    ) -> None:
+        from tui.screens.health import HealthScreen
+
+        await self.app.push_screen_wait(HealthScreen(title, kubeconfig, spec, practice=practice))
+
+
+def _source(run: RunRef) -> Any:
+    def events(stop: threading.Event) -> Iterator[list[Event]]:
+        from wizards.provision.launch import follow
+
+        return follow(run, stop=stop)
+
+    return events
+
+
+def _canceller(run: RunRef) -> Any:
+    def cancel(now: bool) -> None:
+        import getpass
+
+        from wizards.provision.launch import request_cancel
+
+        request_cancel(run, by=getpass.getuser(), now=now)
+
+    return cancel
+
+
+def _exit_code(run: RunRef) -> int:
+    from wizards.provision.events import RunStatus
+
+    return {
+        RunStatus.FAILED: FAILED,
+        RunStatus.INTERRUPTED: FAILED,
+        RunStatus.BLOCKED: BLOCKED,
+        RunStatus.CANCELLED: CANCELLED,
+    }.get(run.status(), DONE)
+
+
+def _refresh_kubeconfig(cluster: Cluster, yard: Yard) -> None:
+    """The yard's token is fresh per start: the practice cluster's kubeconfig follows it."""
+    from wizards.files import write_private
+
+    if cluster.kubeconfig.exists():
+        write_private(cluster.kubeconfig, yard.kubeconfig.read_text(encoding="utf-8"))

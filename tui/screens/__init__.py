@@ -1,0 +1,1 @@
+"""Screens: console, wizard, review, run, health."""

@@ -1,0 +1,113 @@
+"""From checked answers to a run that is under way: the steps that both front ends take, in their order.
+
+needed_secrets → save_cluster → unknown host keys → accept → begin
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wizards.clusters import Cluster, Clusters, RunRef, UnknownCluster, yard_dir
+from wizards.setup.finding import Finding, blocks
+from wizards.setup.spec import AccessMethod, Become, ClusterSpec, Target
+
+if TYPE_CHECKING:
+    from wizards.practice.client import Yard
+    from wizards.provision.launch import Secrets
+
+
+class Blocked(Exception):
+    """The answers may not be carried out; `findings` say why (exit code 3)."""
+
+    def __init__(self, findings: tuple[Finding, ...]) -> None:
+        first = findings[0]
+        more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
+        super().__init__(f"{first.message} {first.remedy}".strip() + more)
+        self.findings = findings
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A password that the run needs: its name in `Secrets`, and what to ask for."""
+
+    name: str
+    title: str
+
+
+def needed_secrets(spec: ClusterSpec) -> tuple[Wanted, ...]:
+    """Return the passwords that must be asked for; none are ever kept."""
+    wanted = []
+    if spec.target is Target.BARE_METAL:
+        if spec.access.method is AccessMethod.PASSWORD:
+            wanted.append(Wanted("ssh_password", f"SSH password of {spec.access.user}"))
+        if spec.access.become is Become.SUDO_PASSWORD:
+            wanted.append(Wanted("become_password", "sudo password"))
+    return tuple(wanted)
+
+
+def save_cluster(home: Path, spec: ClusterSpec, *, practice: bool = False) -> Cluster:
+    """Write the cluster's answers and return it, made or brought up to date.
+
+    Raises:
+        Blocked: A rule forbids these answers; nothing was written.
+        wizards.clusters.ClusterExists: A cluster of that name is there, and only one of the two is practice.
+        wizards.lock.ClusterBusy: A run of it is going on.
+    """
+    from wizards.clusters import ClusterExists
+    from wizards.setup.document import write_spec
+    from wizards.setup.rules import check
+
+    if stopping := blocks(check(spec)):
+        raise Blocked(stopping)
+    clusters = Clusters(home)
+    try:
+        cluster = clusters.get(spec.name)
+    except UnknownCluster:
+        return clusters.create(spec, practice=practice)
+    if cluster.is_practice != practice:
+        raise ClusterExists(spec.name)
+    with cluster.lock("changing its answers"):
+        write_spec(spec, cluster.spec_path)
+    return cluster
+
+
+def trust_yard(cluster: Cluster, yard: Yard) -> None:
+    """Take the host keys of the practice nodes from the yard itself: they are on this machine."""
+    from wizards.files import write_private
+    from wizards.practice.nodes import known_hosts_lines
+
+    write_private(cluster.known_hosts, known_hosts_lines(yard))
+
+
+def practice_yard(home: Path, name: str, nodes: int) -> Yard:
+    """Return the running yard of the practice cluster `name`; raises `wizards.practice.client.YardError`."""
+    from wizards.practice.client import ensure_yard
+
+    return ensure_yard(yard_dir(home, name), nodes)
+
+
+def begin(cluster: Cluster, *, secrets: Secrets, fail: str | None = None) -> RunRef:
+    """Write the files of the run, make the plan, and start it.
+
+    Raises:
+        wizards.lock.ClusterBusy: Someone else holds the cluster.
+        wizards.provision.launch.LaunchError: The supervisor did not start.
+        ValueError: `fail` names no node or stage of the plan.
+        OSError: A file could not be written.
+    """
+    from wizards.provision.launch import start_run
+    from wizards.provision.render import render_files, write_files
+    from wizards.provision.stages import create_plan
+
+    spec = cluster.read_spec()
+    with cluster.lock("writing the inventory"):
+        files = render_files(spec)
+        if cluster.is_practice:
+            from wizards.provision.components import rehearsal_files
+
+            files = {**files, **rehearsal_files(spec)}
+        write_files(files, cluster.root)
+        plan = create_plan(spec, cluster, fail=fail)
+    return start_run(cluster, plan, secrets=secrets)
