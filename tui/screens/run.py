@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import ClassVar
@@ -86,6 +87,7 @@ class RunScreen(FrameScreen[str]):
         self._filter = ""
         self._seen_failures = 0
         self._asked_cancel = False
+        self._heard = 0.0
 
     # -- layout ---------------------------------------------------------------------------------------------
 
@@ -110,7 +112,7 @@ class RunScreen(FrameScreen[str]):
     def on_mount(self) -> None:
         """Start the thread that follows the journal, and the clock."""
         hosts = self.query_one("#hosts", DataTable)
-        for key, title, width in (("host", "Host", 14), ("state", "State", 11), ("task", "Task", 200)):
+        for key, title, width in (("host", "Host", 12), ("state", "State", 12), ("task", "Task", 120)):
             hosts.add_column(title, key=key, width=width)
         hosts.focus()
         threading.Thread(target=self._follow, name="journal-viewer", daemon=True).start()
@@ -137,6 +139,7 @@ class RunScreen(FrameScreen[str]):
         self._lines.extend(event.lines)
         self._raw.extend(event.raw)
         self._progress = event.progress
+        self._heard = time.monotonic()
         if self._paused:
             return
         self._write(event.raw if self._show_raw else event.lines)
@@ -159,9 +162,14 @@ class RunScreen(FrameScreen[str]):
 
     def _draw_summary(self, progress: Progress) -> None:
         self.query_one("#run-summary", Static).update(
-            summary(progress, self.app.size.width, paused=self._paused)
+            summary(progress, self.app.size.width, since=self._since(progress), paused=self._paused)
         )
         self.hint(self._next_words(progress))
+
+    def _since(self, progress: Progress) -> float:
+        """Return the seconds since the last event, by which a running clock is ahead of the journal."""
+        going = progress.status is RunStatus.RUNNING and not self._replay
+        return time.monotonic() - self._heard if going else 0.0
 
     def _next_words(self, progress: Progress) -> str:
         if self._paused:
@@ -196,7 +204,7 @@ class RunScreen(FrameScreen[str]):
                 Content.assemble(
                     (
                         f" {STAGE_MARK[stage.status]} {stage.title[:20]:<20}",
-                        styles.get(stage.status, "$text-muted"),
+                        styles.get(stage.status, "dim"),
                     ),
                     (f" {took:>7}", "dim"),
                 )
@@ -309,6 +317,10 @@ class RunScreen(FrameScreen[str]):
         self.query_one("#hosts", DataTable).focus()
         return True
 
+    @on(DataTable.RowSelected, "#hosts")
+    def _row_selected(self) -> None:
+        self.action_details()
+
     @work(exclusive=True, group="run-dialog", description="details")
     async def action_details(self) -> None:
         """Say all that is known of the host under the cursor."""
@@ -352,7 +364,7 @@ class RunScreen(FrameScreen[str]):
             self.dismiss("leave")
 
 
-def summary(progress: Progress, width: int, *, paused: bool) -> Content:
+def summary(progress: Progress, width: int, *, since: float, paused: bool) -> Content:
     """Return the two rows that answer: which stage of how many, how far, how long yet, doing what."""
     ids = [one.id for one in progress.stages]
     at = ids.index(progress.current_stage) + 1 if progress.current_stage in ids else 0
@@ -366,7 +378,7 @@ def summary(progress: Progress, width: int, *, paused: bool) -> Content:
         RunStatus.CANCELLED: "bold $text-warning",
     }.get(progress.status, "bold $text-error")
     head = STATUS_WORDS[progress.status] if ended else f"Stage {at} of {len(ids)} {title}"
-    tail = f"{clock(progress.elapsed)}" + ("" if ended else f" · {left_in_words(progress.left)}")
+    tail = f"{clock(progress.elapsed + since)}" + ("" if ended else f" · {left_in_words(progress.left)}")
     task = progress.message if ended else progress.current_task
     return Content.assemble(
         (f" {head} ", style),

@@ -11,7 +11,7 @@ CLUSTER_NAME: Final = "practice"
 
 
 def practice_answers(yard: Yard) -> Answers:
-    """Return answers in which the yard's nodes and its key are filled in; all else is left to the defaults."""
+    """Return answers with the nodes of the yard and its key filled in; the rest is left to the defaults."""
     nodes = [{"name": node.name, "address": node.address, "port": node.port} for node in yard.nodes]
     return Answers(
         {
