@@ -88,6 +88,7 @@ class RunScreen(FrameScreen[str]):
         self._seen_failures = 0
         self._asked_cancel = False
         self._heard = 0.0
+        self._in_trouble: tuple[str, ...] = ()
 
     # -- layout ---------------------------------------------------------------------------------------------
 
@@ -214,6 +215,12 @@ class RunScreen(FrameScreen[str]):
     def _draw_hosts(self, progress: Progress) -> None:
         table = self.query_one("#hosts", DataTable)
         wanted = sorted(progress.hosts, key=trouble_first)[:HOST_ROWS]
+        in_trouble = tuple(one.name for one in wanted if trouble_first(one)[0] == 0)
+        if (
+            in_trouble != self._in_trouble
+        ):  # only then is the table laid out anew: rows that jump cannot be read
+            self._in_trouble = in_trouble
+            table.clear()
         for host in wanted:
             state, task = host_words(host)
             if host.name in table.rows:
