@@ -99,6 +99,21 @@ def is_empty(value: Value) -> bool:
     return value is None or value == ""
 
 
+def has_shape(question: Question, value: Value) -> bool:
+    """Tell whether `value` is of the kind that an answer to `question` is; its content is not looked at."""
+    match question.kind:
+        case QuestionKind.SWITCH:
+            return isinstance(value, bool)
+        case QuestionKind.NUMBER:
+            return value is None or (isinstance(value, int) and not isinstance(value, bool))
+        case QuestionKind.CHOICE | QuestionKind.TEXT:
+            return value is None or isinstance(value, str)
+        case QuestionKind.CHOICES | QuestionKind.LIST:
+            return isinstance(value, list) and all(isinstance(item, str) for item in value)
+        case QuestionKind.NODES | QuestionKind.POOLS:
+            return isinstance(value, list) and all(isinstance(item, Mapping) for item in value)
+
+
 def data_of(steps: Sequence[Step], answers: Answers) -> dict[str, Any]:
     """Return nested data of cluster.yaml: what is asked now, and what was given that no question asks for.
 

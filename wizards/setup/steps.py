@@ -36,6 +36,7 @@ __all__ = [
     "propose_roles",
     "question_at",
     "step_of",
+    "step_with_id",
     "value_of",
     "visible_questions",
     "visible_steps",
@@ -78,6 +79,11 @@ def visible_steps(answers: Answers) -> tuple[Step, ...]:
 def visible_questions(step: Step, answers: Answers, *, advanced: bool) -> tuple[Question, ...]:
     """Return the questions of `step` that are asked now; those for experts only when `advanced`."""
     return _answers.visible_questions(step, answers, advanced=advanced)
+
+
+def step_with_id(step_id: str) -> Step | None:
+    """Return the step called `step_id`, None where there is none."""
+    return next((step for step in STEPS if step.id == step_id), None)
 
 
 def question_at(path: str) -> Question | None:
