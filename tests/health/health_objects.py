@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from wizards.health.model import iso
 from wizards.health.snapshot import Object, Part, Readyz, Snapshot
+from wizards.health.state import iso
 from wizards.setup.components import Workload, chosen_components
 from wizards.setup.spec import ClusterSpec
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from health_objects import (
+
+from tests.health.health_objects import (
     NOW,
     lease,
     node,
@@ -17,10 +18,10 @@ from health_objects import (
     workload,
     workloads,
 )
-
 from wizards.health.judge import judge
-from wizards.health.model import ComponentHealth, Health, NodeHealth, State, iso
+from wizards.health.model import ComponentHealth, Health, NodeHealth
 from wizards.health.snapshot import Denied, Failed, NotYet, Readyz, Snapshot
+from wizards.health.state import State, iso
 
 SPEC = spec()
 
@@ -475,11 +476,11 @@ def test_the_watcher_has_only_begun() -> None:
 
 
 def test_an_api_server_that_does_not_answer_keeps_what_was_known() -> None:
-    health = judge(snapshot(SPEC, unreachable="connection refused"), SPEC, now=NOW + 90)
+    health = judge(snapshot(SPEC, unreachable="The API server does not answer."), SPEC, now=NOW + 90)
     assert health.verdict is State.UNKNOWN
     assert health.age == 90
     assert health.sentence == (
-        "Unknown: the API server does not answer: connection refused. "
+        "Unknown: The API server does not answer. "
         "Last seen 90 s ago: 3 of 3 nodes ready, 8 of 8 components healthy."
     )
 

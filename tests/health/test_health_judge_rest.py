@@ -6,7 +6,8 @@ import json
 from typing import Any
 
 import pytest
-from health_objects import (
+
+from tests.health.health_objects import (
     NOW,
     advertisement,
     claim,
@@ -21,10 +22,10 @@ from health_objects import (
     workload,
     workloads,
 )
-
 from wizards.health.judge import judge
-from wizards.health.model import Health, State, epoch, iso
+from wizards.health.model import Health
 from wizards.health.snapshot import Denied, Missing
+from wizards.health.state import State, epoch, iso
 from wizards.health.text import health_lines, span, symbol
 
 SPEC = spec()

@@ -13,8 +13,9 @@ from wizards.health.judge_pods import created
 from wizards.health.judge_problems import NODES, problems
 from wizards.health.judge_storage import judge_storage
 from wizards.health.judge_workloads import Ground, judge_components, stray_pods
-from wizards.health.model import Health, Problem, State, Unread
+from wizards.health.model import Health, Problem, Unread
 from wizards.health.snapshot import Denied, Gap, Missing, NotYet, Snapshot, items
+from wizards.health.state import State
 from wizards.setup.components import all_components, chosen_components
 from wizards.setup.spec import ClusterSpec, Target
 
@@ -115,7 +116,7 @@ def _sentence(health: Health, verdict: State, found: tuple[Problem, ...]) -> str
     counts = _counts(health)
     if health.unreachable:
         seen = f" Last seen {_ago(health.age)} ago: {counts}." if health.nodes else ""
-        return f"Unknown: the API server does not answer: {health.unreachable}.{seen}"
+        return f"Unknown: {health.unreachable}{seen}"
     if verdict is State.UNKNOWN and any(item.pending for item in health.unread):
         return "Unknown: the cluster is still being read."
     if verdict is State.UNKNOWN:

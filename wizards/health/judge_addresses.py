@@ -8,8 +8,9 @@ from typing import Final
 
 from wizards.health.judge_events import said_about
 from wizards.health.judge_pods import GRACE, created, labels, matches
-from wizards.health.model import Addresses, PoolUse, ServiceAddress, State
+from wizards.health.model import Addresses, PoolUse, ServiceAddress
 from wizards.health.snapshot import Gap, Missing, Object, Part, Snapshot, items
+from wizards.health.state import State
 from wizards.setup.spec import ClusterSpec, LoadBalancerKind
 from wizards.setup.values import parse_range
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from wizards.health.judge_pods import condition_of
-from wizards.health.model import ApiHealth, State, WarningGroup, epoch
+from wizards.health.model import ApiHealth, WarningGroup
 from wizards.health.snapshot import Object, Snapshot, items
+from wizards.health.state import State, epoch
 
 HOUR: Final = 3600.0
 

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from wizards.health.judge_pods import condition_of, created, labels
-from wizards.health.model import Check, ControlPlane, NodeHealth, State, epoch
+from wizards.health.model import Check, ControlPlane, NodeHealth
 from wizards.health.snapshot import Denied, Missing, NotYet, Object, Readyz, Snapshot, items
+from wizards.health.state import State, epoch
 
 JOINING: Final = 300.0
 """Seconds for which a node that is not ready yet counts as joining: its network plugin is being started."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from wizards.health.model import PodHealth, State, epoch
+from wizards.health.model import PodHealth
 from wizards.health.snapshot import Object
+from wizards.health.state import State, epoch
 
 GRACE: Final = 60.0
 """Seconds for which a pod without a node, or a Service without an address, is only on its way."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from wizards.health.model import Health, NodeHealth, Problem, State
+from wizards.health.model import Health, NodeHealth, Problem
+from wizards.health.state import State
 
 NODES: Final = "Nodes"
 """What `Unread.what` calls the nodes."""

@@ -6,8 +6,9 @@ from typing import Final
 
 from wizards.health.judge_events import said_about
 from wizards.health.judge_pods import GRACE, created
-from wizards.health.model import ClaimHealth, State, StorageClassHealth, StorageHealth, worst
+from wizards.health.model import ClaimHealth, StorageClassHealth, StorageHealth
 from wizards.health.snapshot import Object, Snapshot, items
+from wizards.health.state import State, worst
 from wizards.setup.spec import ClusterSpec
 
 _DEFAULT: Final = "storageclass.kubernetes.io/is-default-class"

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from wizards.health.judge_pods import condition_of, created, labels, matches, trouble
-from wizards.health.model import ComponentHealth, PodHealth, State, WorkloadHealth, worst
+from wizards.health.model import ComponentHealth, PodHealth, WorkloadHealth
 from wizards.health.snapshot import NotYet, Object, Part, WorkloadKey, items
+from wizards.health.state import State, worst
 from wizards.setup.components import CATEGORIES, Component, Workload
 
 YOUNG: Final = 600.0

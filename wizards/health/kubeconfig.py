@@ -1,8 +1,8 @@
 """Read a kubeconfig by the Kubernetes client's own rules, and say in words what is wrong with it.
 
 The client writes keys and certificates that stand in a kubeconfig to temporary files, because Python's TLS
-can load them from files only. Here they go into a folder of their own (mode 0700) that is gone as soon as they
-have been loaded: nothing stays on disk, even when the program is killed later.
+can load them from files only. Here they go into a folder of their own (mode 0700) that is gone as soon as
+they have been loaded: nothing stays on disk, even when the program is killed later.
 """
 
 from __future__ import annotations

@@ -6,50 +6,14 @@ All times are seconds since the epoch (UTC); in JSON they are ISO 8601 strings e
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, is_dataclass
-from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Any, Final
 
+from wizards.health.state import State as State  # noqa: PLC0414 - the word belongs to the model too
+from wizards.health.state import iso
 from wizards.setup.components import Category
 
 SCHEMA: Final = 1
 """Version of `Health.to_json`; it grows when a field changes its meaning or goes away."""
-
-
-class State(StrEnum):
-    """How something is. `worst` orders them.
-
-    `HEALTHY` works. `PROGRESSING` is on its way and needs only time. `DEGRADED` works with something missing.
-    `BROKEN` does not work. `MISSING` was chosen and is not there. `UNKNOWN` could not be looked at, which is
-    no fault of the cluster.
-    """
-
-    HEALTHY = "healthy"
-    PROGRESSING = "progressing"
-    DEGRADED = "degraded"
-    BROKEN = "broken"
-    MISSING = "missing"
-    UNKNOWN = "unknown"
-
-    @property
-    def rank(self) -> int:
-        """Weight for sorting: the larger, the worse."""
-        return _RANKS[self]
-
-
-_RANKS: Final = {
-    State.HEALTHY: 0,
-    State.UNKNOWN: 1,
-    State.PROGRESSING: 2,
-    State.DEGRADED: 3,
-    State.MISSING: 4,
-    State.BROKEN: 5,
-}
-
-
-def worst(*states: State) -> State:
-    """Return the worst of `states`; healthy when there is none."""
-    return max(states, key=lambda state: state.rank, default=State.HEALTHY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,7 +345,7 @@ class Health:
         read_at: When the cluster was last heard; older than `at` when it does not answer.
         cluster: Name of the cluster, empty when it is not one of Slipway's.
         server: URL of the API server.
-        unreachable: Why the API server does not answer now, in words; empty while it does.
+        unreachable: Why the API server does not answer now, as a sentence; empty while it does.
         control_plane: What the API server says about itself.
         nodes: The nodes, worst first.
         components: The chosen components, worst first, then in the order of their categories.
@@ -439,19 +403,3 @@ def _plain(value: Any, name: str = "") -> Any:
     if name in _TIMES and isinstance(value, (int, float)):
         return iso(value)
     return str(value) if isinstance(value, State) else value
-
-
-def iso(at: float) -> str:
-    """Return `at` as ISO 8601 in UTC, to the second."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def epoch(text: object) -> float | None:
-    """Return a Kubernetes timestamp (RFC 3339) as seconds since the epoch; None when it is none."""
-    if not isinstance(text, str):
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

@@ -77,7 +77,7 @@ class Snapshot:
         at: When, in seconds since the epoch by this machine's clock.
         server: URL of the API server.
         skew: Seconds by which the API server's clock is ahead of this machine's.
-        unreachable: Why the API server does not answer now; empty while it does.
+        unreachable: Why the API server does not answer now, as a sentence; empty while it does.
         version: ``gitVersion`` of the API server, or why it is not known.
         readyz: Its readiness checks.
         nodes: Nodes.

@@ -9,7 +9,8 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from wizards.health.model import Health, NodeHealth, PoolUse, ServiceAddress, State
+from wizards.health.model import Health, NodeHealth, PoolUse, ServiceAddress
+from wizards.health.state import State
 
 WIDTH: Final = 80
 _MOST: Final = 20
