@@ -1,0 +1,54 @@
+"""The objects of a practice cluster on disk, so that it is the same one after the next start."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from wizards.practice.api.store import Store
+
+_FORMAT = 1
+
+
+class UnreadableState(Exception):
+    """The state file is damaged, or of another version."""
+
+
+def dump(store: Store) -> str:
+    """All objects and the version counter, as text.
+
+    Events are left out: they speak of a time that is over.
+    """
+    objects = [
+        {"storage": list(storage), "object": entry.obj}
+        for storage, entry in store.tables.everything()
+        if storage != ("", "events")
+    ]
+    document = {"format": _FORMAT, "resourceVersion": store.tables.rv, "objects": objects}
+    return json.dumps(document, separators=(",", ":"))
+
+
+def load(store: Store, path: Path) -> bool:
+    """Fill an empty store from a file that holds what `dump` has made.
+
+    Returns:
+        Whether there was such a file.
+
+    Raises:
+        UnreadableState: It is damaged.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError) as error:
+        raise UnreadableState(f"{path}: {error}") from error
+    try:
+        if document["format"] != _FORMAT:
+            raise UnreadableState(f"{path}: format {document['format']}, not {_FORMAT}")
+        objects = [((item["storage"][0], item["storage"][1]), item["object"]) for item in document["objects"]]
+        store.tables.restore(int(document["resourceVersion"]), objects)
+    except (KeyError, TypeError, IndexError, ValueError) as error:
+        raise UnreadableState(f"{path}: {error!r}") from error
+    store.count = len(objects)
+    return True
