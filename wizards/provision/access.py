@@ -24,11 +24,27 @@ from wizards.provision.host_keys import (
     HostsUnreachable,
     known_name,
     read_known_hosts,
+    write_known_hosts,
 )
 from wizards.setup.spec import AccessMethod, Become, ClusterSpec, Jump, Node
 
 if TYPE_CHECKING:
     from wizards.clusters import Cluster
+
+__all__ = [
+    "HostKey",
+    "HostKeyChanged",
+    "HostsUnreachable",
+    "LoginResult",
+    "LoginSecrets",
+    "missing_for_passwords",
+    "scan_host_keys",
+    "ssh_args",
+    "ssh_options",
+    "try_login",
+    "unknown_hosts",
+    "write_known_hosts",
+]
 
 CONNECT_SECONDS: Final = 15
 """How long ssh waits for a server to answer."""
@@ -147,22 +163,27 @@ def _node_place(node: Node, spec: ClusterSpec) -> _Place:
     return _Place(node.name, node.address, node.port, node.user or spec.access.user)
 
 
-def scan_host_keys(spec: ClusterSpec, cluster: Cluster) -> tuple[HostKey, ...]:
+def scan_host_keys(spec: ClusterSpec, cluster: Cluster | None = None) -> tuple[HostKey, ...]:
     """Return the host key each server shows now, asked by ssh itself; nothing is kept and nothing logged in.
 
-    Where there is a jump host whose key is not kept yet, only its key is returned: it must be confirmed
-    (`write_known_hosts`) before anything goes through it. So ask again until `unknown_hosts` is empty.
+    Where there is a jump host whose key is not kept yet (in `cluster`), only its key is returned: it must be
+    confirmed (`write_known_hosts`) before anything goes through it. So ask again until `unknown_hosts` is
+    empty.
 
     Raises:
         HostsUnreachable: Some did not answer; it carries the keys of the others and the reasons.
     """
     places = list(_places(spec))
-    if spec.access.jump and _jump_is_unknown(spec, cluster):
+    known_hosts = cluster.known_hosts if cluster else Path(os.devnull)
+    jump = spec.access.jump
+    if jump and known_name(jump.host, jump.port) not in read_known_hosts(known_hosts):
         places = places[:1]
     keys: list[HostKey] = []
     problems: dict[str, str] = {}
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        for place, seen in zip(places, pool.map(lambda one: _scan(one, spec, cluster), places), strict=True):
+        for place, seen in zip(
+            places, pool.map(lambda one: _scan(one, spec, known_hosts), places), strict=True
+        ):
             if isinstance(seen, HostKey):
                 keys.append(seen)
             else:
@@ -172,18 +193,13 @@ def scan_host_keys(spec: ClusterSpec, cluster: Cluster) -> tuple[HostKey, ...]:
     return tuple(keys)
 
 
-def _jump_is_unknown(spec: ClusterSpec, cluster: Cluster) -> bool:
-    jump = spec.access.jump
-    return jump is not None and known_name(jump.host, jump.port) not in read_known_hosts(cluster.known_hosts)
-
-
-def _scan(place: _Place, spec: ClusterSpec, cluster: Cluster) -> HostKey | str:
+def _scan(place: _Place, spec: ClusterSpec, known_hosts: Path) -> HostKey | str:
     """Let ssh write the key it is shown into a file of its own, then turn round before authentication."""
     with tempfile.TemporaryDirectory(prefix="slipway-scan-") as folder:
         file = Path(folder) / "seen"
         options = _strict(file, "accept-new")
         if spec.access.jump and not place.is_jump:
-            command = _proxy_command(spec, spec.access.jump, cluster.known_hosts)
+            command = _proxy_command(spec, spec.access.jump, known_hosts)
             options += ["-o", f"ProxyCommand={command}"]
         options += ["-o", "PreferredAuthentications=none", "-o", "BatchMode=yes"]
         said = _ssh([*options, "-p", str(place.port), "-l", place.user, "--", place.host, "true"])
@@ -255,7 +271,7 @@ def _changed(
     known = read_known_hosts(cluster.known_hosts).get(known_name(place.host, place.port))
     if known is None or not ssh_words.says_changed(said):
         return None
-    seen = _scan(place, spec, cluster)
+    seen = _scan(place, spec, cluster.known_hosts)
     if not isinstance(seen, HostKey):
         return None
     return HostKeyChanged(seen, HostKey(place.name, place.host, place.port, *known, seen.known_as))

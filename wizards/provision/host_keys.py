@@ -43,7 +43,7 @@ class HostKey:
         return fingerprint(self.key)
 
 
-class HostKeyChanged(Exception):
+class HostKeyChanged(ConnectionError):
     """A server shows another key than the one that is kept: reinstalled, or not the server it says it is."""
 
     def __init__(self, seen: HostKey, known: HostKey) -> None:
@@ -56,7 +56,7 @@ class HostKeyChanged(Exception):
         self.known = known
 
 
-class HostsUnreachable(Exception):
+class HostsUnreachable(ConnectionError):
     """Some servers did not show a key. `keys` are those of the others, `problems` node → reason in words."""
 
     def __init__(self, keys: tuple[HostKey, ...], problems: Mapping[str, str]) -> None:
