@@ -5,7 +5,7 @@ needed_secrets → save_cluster → unknown host keys → accept → begin
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,8 +88,22 @@ def practice_yard(home: Path, name: str, nodes: int) -> Yard:
     return ensure_yard(yard_dir(home, name), nodes)
 
 
-def begin(cluster: Cluster, *, secrets: Secrets, fail: str | None = None) -> RunRef:
+def begin(
+    cluster: Cluster,
+    *,
+    secrets: Secrets,
+    fail: str | None = None,
+    job: str = "create",
+    only: tuple[str, ...] = (),
+) -> RunRef:
     """Write the files of the run, make the plan, and start it.
+
+    Args:
+        cluster: Its answers are read from its cluster.yaml.
+        secrets: The passwords that `needed_secrets` names.
+        fail: A fault ordered for practice, ``NODE:STAGE``.
+        job: What the run is called in its journal.
+        only: The ids of the stages to run; empty for all.
 
     Raises:
         wizards.lock.ClusterBusy: Someone else holds the cluster.
@@ -110,4 +124,6 @@ def begin(cluster: Cluster, *, secrets: Secrets, fail: str | None = None) -> Run
             files = {**files, **rehearsal_files(spec)}
         write_files(files, cluster.root)
         plan = create_plan(spec, cluster, fail=fail)
+        if only:
+            plan = replace(plan, job=job, stages=tuple(one for one in plan.stages if one.id in only))
     return start_run(cluster, plan, secrets=secrets)
