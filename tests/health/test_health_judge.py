@@ -84,11 +84,19 @@ def test_a_young_node_is_joining() -> None:
         "node-3",
         ready="False",
         born=NOW - 30,
+        since=NOW - 30,
         message="container runtime network not ready: cni plugin not initialized",
     )
     health = look(nodes=(node("node-1"), node("node-2"), fresh))
     assert health.verdict is State.PROGRESSING
     assert health.nodes[0].reason == "its pod network is not up yet (KubeletNotReady)"
+
+
+def test_a_young_node_that_was_ready_before_has_failed() -> None:
+    lost = node("node-3", ready="False", born=NOW - 200, since=NOW - 10)
+    health = look(nodes=(node("node-1"), node("node-2"), lost))
+    assert health.nodes[0].state is State.BROKEN
+    assert health.verdict is State.DEGRADED
 
 
 def test_a_chosen_node_that_never_joined() -> None:
@@ -423,8 +431,18 @@ def test_a_node_that_is_not_ready_is_blamed_for_its_pods() -> None:
         workloads=workloads(SPEC, instead=[workload(wanted(SPEC, "cilium"), desired=3, ready=2)]),
     )
     assert component(health, "cilium").state is State.DEGRADED
-    assert "on nodes that are not ready" in component(health, "cilium").reason
+    assert "because of nodes that are not ready" in component(health, "cilium").reason
     assert health.verdict is State.DEGRADED
+
+
+def test_a_node_that_takes_a_component_down_comes_before_it() -> None:
+    health = look(
+        nodes=(node("node-1"), node("node-2"), node("node-3", ready="Unknown")),
+        workloads=workloads(SPEC, instead=[workload(wanted(SPEC, "metallb-controller"), ready=0)]),
+    )
+    assert [problem.subject for problem in health.problems] == ["node-3", "MetalLB"]
+    assert health.verdict is State.BROKEN
+    assert component(health, "metallb").workloads[0].by_nodes
 
 
 def test_a_component_that_is_not_there() -> None:

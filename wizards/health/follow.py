@@ -20,6 +20,8 @@ SILENCE: Final = 100.0
 """Seconds without a byte after which a watch is opened anew; bookmarks come about once a minute."""
 _SECOND_LOOK: Final = 60.0
 """Seconds until something that may not be read, or is not there, is tried again."""
+_SETTLE: Final = 1.0
+"""Seconds after an outage in which everything is read anew."""
 _SLOWEST: Final = 15.0
 """Seconds between attempts at most, while the API server does not answer."""
 
@@ -44,6 +46,7 @@ class Link:
         """When it last answered, in seconds since the epoch."""
         self.revived = 0
         """Grows whenever it answers again."""
+        self._revived_at = -_SETTLE
 
     def api(self) -> Api:
         """Return the connection.
@@ -71,8 +74,14 @@ class Link:
         """Note that the API server answered."""
         self.heard = time.time()
         if self.trouble:
+            self._revived_at = time.monotonic()
             self.trouble = ""
             self.revived += 1
+
+    @property
+    def settling(self) -> bool:
+        """Whether it answers again only just now, so that not everything has been read anew."""
+        return time.monotonic() - self._revived_at < _SETTLE
 
     def failed(self, error: HealthError) -> None:
         """Note that it did not, and drop the connection: the next one reads the kubeconfig anew."""

@@ -13,6 +13,8 @@ from wizards.health.state import State, epoch
 
 JOINING: Final = 300.0
 """Seconds for which a node that is not ready yet counts as joining: its network plugin is being started."""
+_FIRST_READY: Final = 2.0
+"""Seconds after it joined within which a node's first condition is set."""
 LEASE: Final = 40.0
 """Seconds a kubelet's lease lasts where it does not say (nodeLeaseDurationSeconds' default). It is renewed
 every 10 s, so an expired one tells of a silent kubelet before the node controller's grace (50 s) is over."""
@@ -94,7 +96,10 @@ def _node_state(node: Object, condition: Object | None, now: float) -> tuple[Sta
     if condition is not None and condition.get("status") == "True":
         return State.HEALTHY, ""
     born = created(node)
-    young = born is not None and now - born < JOINING
+    since = epoch((condition or {}).get("lastTransitionTime"))
+    # A node that was ready once and is not any more does not join: it fails.
+    failed = since is not None and born is not None and since - born > _FIRST_READY
+    young = born is not None and now - born < JOINING and not failed
     if condition is None:
         return (State.PROGRESSING if young else State.BROKEN), "it has not reported yet"
     if condition.get("status") == "Unknown":

@@ -37,18 +37,21 @@ _LOOK_AT_CONTROL_PLANE: Final = "On a control plane: crictl ps -a, and journalct
 
 
 def _node_problems(health: Health) -> Iterator[Problem]:
-    nobody = not any(node.ready for node in health.nodes)
     if not health.nodes and not any(item.what == NODES for item in health.unread):
-        yield Problem(
-            State.BROKEN, "nodes", "nodes", "No node has joined the cluster.", "Run the set-up again."
-        )
+        message = "No node has joined the cluster."
+        yield Problem(State.BROKEN, "nodes", "nodes", message, "Run the set-up again.")
+    fatal = not any(node.ready for node in health.nodes) or any(
+        workload.by_nodes and workload.state is State.BROKEN
+        for part in health.components
+        for workload in part.workloads
+    )
     for node in health.nodes:
         state = node.state
         if state in (State.HEALTHY, State.UNKNOWN):
             continue
-        if state in (State.BROKEN, State.MISSING) and not nobody:
-            # The cluster goes on without one node, with less room.
-            state = State.DEGRADED
+        if state in (State.BROKEN, State.MISSING):
+            # Without one node the cluster goes on with less room, unless something ran there only.
+            state = State.BROKEN if fatal else State.DEGRADED
         not_ready = " is not ready" if node.ready is False else ""
         message = f"Node {node.name}{not_ready}: {node.reason}."
         yield Problem(state, "nodes", node.name, message, _node_remedy(node), node.since)

@@ -17,6 +17,7 @@ YOUNG: Final = 600.0
 JOINING: Final = 120.0
 """Seconds after the last node joined during which per-node pods may still be on their way."""
 _SHOWN_PODS: Final = 10
+_BY_NODES: Final = ", because of nodes that are not ready"
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +221,7 @@ def _judge_one(obj: Object, pods: tuple[Object, ...], ground: Ground) -> Workloa
         ready=counts.ready,
         updated=counts.updated,
         pods=tuple(troubled[:_SHOWN_PODS]),
+        by_nodes=reason.endswith(_BY_NODES),
     )
 
 
@@ -250,7 +252,7 @@ def _short_of_pods(
     if failure := _failure(obj):
         return bad, f"{tally}; {failure}"
     if _blamed_on_nodes(counts, troubled, ground):
-        return bad, f"{tally}; the others are on nodes that are not ready"
+        return bad, f"{tally}{_BY_NODES}"
     if counts.updated < counts.desired or _on_the_way(obj, troubled, ground.now):
         return State.PROGRESSING, tally
     return bad, tally

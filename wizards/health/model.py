@@ -156,6 +156,7 @@ class WorkloadHealth:
         ready: How many of them are ready.
         updated: How many run the newest template.
         pods: The pods that keep it from being healthy, at most ten.
+        by_nodes: It lacks pods only because nodes are not ready.
     """
 
     kind: str
@@ -167,6 +168,7 @@ class WorkloadHealth:
     ready: int = 0
     updated: int = 0
     pods: tuple[PodHealth, ...] = ()
+    by_nodes: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,27 +24,38 @@ def in_words(error: BaseException, server: str, patience: float) -> tuple[str, s
 
 
 def _cause(error: BaseException, patience: float) -> tuple[str, str]:
-    import urllib3
+    # The innermost tells most: urllib3 files a refused connection under time-outs.
+    for item in reversed(list(_chain(error))):
+        if found := _os_cause(item):
+            return found
+    return next(filter(None, (_http_cause(item, patience) for item in _chain(error))), ("it broke off", ""))
 
-    for item in _chain(error):
-        if isinstance(item, ssl.SSLCertVerificationError):
-            return (
-                f"its certificate is not accepted: {_plain(item.verify_message)}",
-                "The kubeconfig may belong to another cluster, or a certificate has expired.",
-            )
-        if isinstance(item, ssl.SSLError):
-            return f"TLS failed: {_plain(item.reason or 'no common ground')}", "Is this port the API's?"
-        if isinstance(item, urllib3.exceptions.ConnectTimeoutError):
-            return "no answer to the connection", "Is a firewall between this machine and the server?"
-        if isinstance(item, (urllib3.exceptions.ReadTimeoutError, TimeoutError)):
-            return f"nothing came for {patience:.0f} s", "It may be overloaded."
-        if isinstance(item, (urllib3.exceptions.NameResolutionError, socket.gaierror)):
-            return "its name is not known", "Check the name in the kubeconfig, and this machine's DNS."
-        if isinstance(item, OSError) and item.errno in _REASONS:
-            return _REASONS[item.errno]
-    if isinstance(error, urllib3.exceptions.LocationValueError):
+
+def _os_cause(item: BaseException) -> tuple[str, str] | None:
+    if isinstance(item, ssl.SSLCertVerificationError):
+        return (
+            f"its certificate is not accepted: {_plain(item.verify_message)}",
+            "The kubeconfig may belong to another cluster, or a certificate has expired.",
+        )
+    if isinstance(item, ssl.SSLError):
+        return f"TLS failed: {_plain(item.reason or 'no common ground')}", "Is this port the API's?"
+    if isinstance(item, socket.gaierror):
+        return "its name is not known", "Check the name in the kubeconfig, and this machine's DNS."
+    return _REASONS.get(item.errno or 0) if isinstance(item, OSError) else None
+
+
+def _http_cause(item: BaseException, patience: float) -> tuple[str, str] | None:
+    from urllib3 import exceptions
+
+    if isinstance(item, exceptions.NameResolutionError):
+        return "its name is not known", "Check the name in the kubeconfig, and this machine's DNS."
+    if isinstance(item, exceptions.ConnectTimeoutError):
+        return "no answer to the connection", "Is a firewall between this machine and the server?"
+    if isinstance(item, exceptions.ReadTimeoutError | TimeoutError):
+        return f"nothing came for {patience:.0f} s", "It may be overloaded."
+    if isinstance(item, exceptions.LocationValueError):
         return "its address is not a URL", "Check the server's address in the kubeconfig."
-    return "the connection broke", ""
+    return None
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

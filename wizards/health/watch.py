@@ -116,17 +116,22 @@ class HealthWatcher:
         """Judge and call back, in a thread of its own, until stopped."""
         begun = time.monotonic()
         told: Health | None = None
-        told_at = -HEARTBEAT
+        told_at = begun
         version, pause = -1, _RARE
         while not self._stopping.is_set():
-            version = self._board.wait(version, HEARTBEAT)
+            version = self._board.wait(version, max(0.05, told_at + HEARTBEAT - time.monotonic()))
+            if self._link.settling:
+                # What is known is from before the outage: the first green must not be an old one.
+                self._stopping.wait(0.05)
+                version = -1
+                continue
             if not self._complete() and time.monotonic() - begun < _FIRST and not self._link.trouble:
                 self._stopping.wait(0.05)
                 version = -1
                 continue
             before = time.monotonic()
             health = self._judged()
-            due = told is None or before - told_at >= HEARTBEAT - _RARE
+            due = before - told_at >= HEARTBEAT
             if health and not self._stopping.is_set() and (due or _differ(told, health)):
                 self._call(health)
                 told, told_at = health, before
