@@ -144,9 +144,8 @@ def follow_run(cluster: Cluster, run: RunRef, *, as_json: bool) -> int:
     try:
         status = print_run(follow(run), as_json=as_json)
     except KeyboardInterrupt:
-        tell(
-            f"The run goes on. Watch it: slipway attach {cluster.name}; stop it: slipway cancel {cluster.name}"
-        )
+        tell(f"The run goes on. Watch it: slipway attach {cluster.name}")
+        tell(f"Stop it: slipway cancel {cluster.name}")
         return 0
     return FINAL_CODES[status]
 
