@@ -276,7 +276,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.dictionaries(st.from_regex(r"\Ax_[a-z0-9_]{1,12}\Z"), VALUES, max_size=4))
 def test_whatever_is_written_is_read_back_as_the_same_data_or_refused(extra: dict[str, Any]) -> None:
     try:
