@@ -12,8 +12,8 @@ from typing import Any
 
 import asyncssh
 import pytest
-from sshd import Sshd
 
+from tests.provision.sshd import Sshd
 from wizards.clusters import Cluster
 from wizards.provision.access import scan_host_keys, ssh_args, try_login, unknown_hosts
 from wizards.provision.ansible_env import (

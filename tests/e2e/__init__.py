@@ -1,0 +1,1 @@
+"""End to end: the real thing, as far as it goes on one machine."""
