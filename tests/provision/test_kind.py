@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -115,3 +118,26 @@ def test_the_first_engine_that_answers_is_taken_and_each_silent_one_is_told(tmp_
     assert find_provider(Provider.AUTO, env) is Provider.PODMAN
     with pytest.raises(KindMissing):
         find_provider(Provider.DOCKER, env)
+
+
+@pytest.mark.kind
+@pytest.mark.skipif(shutil.which("kind") is None, reason="kind is not in PATH")
+def test_kind_itself_understands_the_configuration(tmp_path: Path) -> None:
+    """It reads its configuration before it looks for the container engine, which here is one that is away."""
+    env = {**os.environ, "KIND_EXPERIMENTAL_PROVIDER": "docker", "DOCKER_HOST": f"unix://{tmp_path}/away"}
+    network = {"pods_v6": "fd00::/104", "services_v6": "fd01::/112"}
+    local = {
+        "control_planes": 3,
+        "port_mappings": [{"host_port": 0, "container_port": 80}],
+        "mounts": [{"host_path": "/srv", "container_path": "/x"}],
+    }
+    right = kind_config(spec_of(network=network, local=local))
+
+    def create(text: str) -> str:
+        command = ["kind", "create", "cluster", "--config", "-", "--kubeconfig", str(tmp_path / "config")]
+        done = subprocess.run(command, input=text, env=env, capture_output=True, text=True, check=False)
+        assert done.returncode != 0
+        return done.stderr
+
+    assert "unable to decode config" in create(right.replace("podSubnet", "podsubnet"))
+    assert "unable to decode config" not in create(right)
