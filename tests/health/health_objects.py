@@ -86,7 +86,7 @@ def workload(
     else:
         body["replicas"] = desired
         status |= {
-            "replicas": desired,
+            "replicas": more.get("replicas", desired),
             "readyReplicas": ready,
             "availableReplicas": ready,
             "updatedReplicas": updated,

@@ -262,7 +262,7 @@ def test_on_delete_leaves_old_pods_on_purpose() -> None:
 
 
 def test_a_deployment_being_rolled_out() -> None:
-    health = with_one("metallb-controller", desired=2, ready=2, updated=1)
+    health = with_one("metallb-controller", desired=2, ready=2, updated=1, replicas=3)
     assert health.verdict is State.PROGRESSING
     assert component(health, "metallb").reason == "metallb-controller: 1 of 2 pods updated"
 
@@ -297,6 +297,16 @@ def test_progress_deadline_exceeded() -> None:
     health = with_one("coredns", desired=2, ready=1, updated=1, conditions=[stuck])
     assert component(health, "coredns").state is State.DEGRADED
     assert "ProgressDeadlineExceeded" in component(health, "coredns").reason
+
+
+def test_a_stuck_rollout_behind_pods_that_still_serve() -> None:
+    expected = wanted(SPEC, "coredns")
+    new = pod(expected, "coredns-new", status={"containerStatuses": [waiting("coredns", "ErrImagePull")]})
+    coredns = component(with_one("coredns", (new,), desired=2, ready=2, replicas=3), "coredns")
+    assert coredns.state is State.DEGRADED
+    assert "the old ones still serve; coredns-new: ErrImagePull" in coredns.reason
+    fresh = component(with_one("coredns", desired=2, ready=2, replicas=3), "coredns")
+    assert fresh.state is State.PROGRESSING
 
 
 def test_a_quota_that_forbids_pods_is_told() -> None:

@@ -44,10 +44,13 @@ class _Counts:
     updated: int
     available: int
     observed: bool
+    old: int = 0
 
     @property
     def settled(self) -> bool:
-        return self.observed and min(self.ready, self.updated, self.available) >= self.desired
+        return (
+            self.observed and not self.old and min(self.ready, self.updated, self.available) >= self.desired
+        )
 
 
 def _counts(obj: Object) -> _Counts:
@@ -66,12 +69,16 @@ def _counts(obj: Object) -> _Counts:
         )
     desired = spec.get("replicas", 1)
     by_hand = (spec.get("updateStrategy") or {}).get("type") == "OnDelete"
+    updated = desired if by_hand else status.get("updatedReplicas", 0)
+    # In a rollout that is stuck the old pods go on serving, and every other count looks right.
+    old = status.get("replicas", 0) - updated if obj["kind"] == "Deployment" else 0
     return _Counts(
         desired=desired,
         ready=status.get("readyReplicas", 0),
-        updated=desired if by_hand else status.get("updatedReplicas", 0),
+        updated=updated,
         available=status.get("availableReplicas", 0),
         observed=observed,
+        old=max(0, old),
     )
 
 
@@ -243,8 +250,10 @@ def _short_of_pods(
     if not counts.observed:
         return State.PROGRESSING, "a change is about to be carried out"
     tally = f"{counts.ready} of {counts.desired} pods ready"
-    if counts.ready >= counts.desired and counts.updated < counts.desired:
-        tally = f"{counts.updated} of {counts.desired} pods updated"
+    if counts.ready >= counts.desired:
+        tally = f"{min(counts.ready, counts.updated)} of {counts.desired} pods updated"
+        if counts.old and counts.updated >= counts.desired:
+            tally = "the new pods are not ready, so the old ones still serve"
     bad = State.BROKEN if counts.ready == 0 else State.DEGRADED
     broken = [pod for pod in troubled if pod.state is State.BROKEN and pod.node not in ground.unready]
     if broken:
@@ -253,7 +262,11 @@ def _short_of_pods(
         return bad, f"{tally}; {failure}"
     if _blamed_on_nodes(counts, troubled, ground):
         return bad, f"{tally}{_BY_NODES}"
-    if counts.updated < counts.desired or _on_the_way(obj, troubled, ground.now):
+    if (
+        counts.updated < counts.desired
+        or (counts.old and not troubled)
+        or _on_the_way(obj, troubled, ground.now)
+    ):
         return State.PROGRESSING, tally
     return bad, tally
 

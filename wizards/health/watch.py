@@ -19,6 +19,7 @@ from wizards.health.model import Health
 from wizards.health.reader import read_part, read_readyz
 from wizards.health.snapshot import Gap, NotYet, Readyz, Snapshot, items
 from wizards.health.sources import LEASES, Source, assemble, pods_of, sources, version_of
+from wizards.health.state import State
 from wizards.setup.spec import ClusterSpec
 
 HEARTBEAT: Final = 5.0
@@ -29,6 +30,8 @@ _FIRST: Final = 1.0
 """Seconds for which the first call waits for everything to be read."""
 _POLL: Final = 10.0
 """Seconds after which what is not watched is read again."""
+_POLL_SICK: Final = 3.0
+"""The same while not all is healthy: somebody is waiting for it to become so."""
 _LEASES: Final = 30.0
 """The same for heartbeats, where there are many nodes: at 5,000 nodes they are 500 changes a second."""
 _MANY_NODES: Final = 200
@@ -144,10 +147,12 @@ class HealthWatcher:
 
     def _judged(self) -> Health | None:
         try:
-            return judge(self._snapshot(), self._spec, time.time())
+            health = judge(self._snapshot(), self._spec, time.time())
         except Exception:
             _log.exception("the cluster's health could not be judged")
             return None
+        self._poller.healthy = health.verdict is State.HEALTHY
+        return health
 
     def _call(self, health: Health) -> None:
         try:
@@ -196,6 +201,8 @@ class _Poller(threading.Thread):
         self._renewed = renewed
         self._due = {"rest": 0.0, "leases": 0.0, "pods": 0.0}
         self._short: set[str] = set()
+        self.healthy = True
+        """Whether the last verdict was so; set by who judges."""
         self.version: str | Gap = NotYet()
         self.readyz: Readyz | Gap = NotYet()
         self.server = ""
@@ -235,7 +242,7 @@ class _Poller(threading.Thread):
         if self._is_due("rest"):
             begun = time.monotonic()
             self._read_rest(api)
-            self._again("rest", _POLL, begun)
+            self._again("rest", _POLL if self.healthy else _POLL_SICK, begun)
         if self._is_due("leases"):
             begun = time.monotonic()
             self._put(api, LEASES)
