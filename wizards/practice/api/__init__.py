@@ -16,5 +16,6 @@ from wizards.practice.api.faults import Faults
 from wizards.practice.api.persistence import UnreadableState
 from wizards.practice.api.server import PracticeApi
 from wizards.practice.api.store import Deletion, Store
+from wizards.practice.api.threaded import serving
 
-__all__ = ["Deletion", "Faults", "PracticeApi", "Store", "Timing", "UnreadableState"]
+__all__ = ["Deletion", "Faults", "PracticeApi", "Store", "Timing", "UnreadableState", "serving"]

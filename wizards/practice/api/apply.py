@@ -173,7 +173,20 @@ def value_at(obj: Any, path: Path) -> Any:
     return True if path and path[-1] == "." else obj
 
 
-def _remove(obj: Any, path: Path) -> None:
+def _remove_all(obj: Json, lost: set[Path], held: set[Path]) -> None:
+    """Take out what nobody holds any more: whole list elements first, then single fields."""
+    for path in sorted(lost, key=lambda path: (path[-1] != ".", -len(path))):
+        stem = path[:-1] if path[-1] == "." else path
+        if not any(other[: len(stem)] == stem for other in held) and not _is_identity(path):
+            _remove(obj, stem, held)
+
+
+def _is_identity(path: Path) -> bool:
+    """Whether a leaf is a key of its list element: it goes with the element or not at all."""
+    return len(path) > 1 and path[-2].startswith("k:") and path[-1][2:] in json.loads(path[-2][2:])
+
+
+def _remove(obj: Any, path: Path, held: set[Path]) -> None:
     parents = [obj]
     for segment in path[:-1]:
         below = _step(parents[-1], segment)
@@ -182,7 +195,7 @@ def _remove(obj: Any, path: Path) -> None:
         parents.append(below)
     for depth in range(len(path) - 1, -1, -1):
         _drop(parents[depth], path[depth])
-        if parents[depth] or depth == 0:  # empty parents go too, as omitempty makes them vanish
+        if parents[depth] or path[:depth] in held:  # empty parents go too, as omitempty makes them vanish
             return
 
 
@@ -195,8 +208,6 @@ def _drop(parent: Any, segment: str) -> None:
         parent[:] = [item for item in parent if not _has_keys(item, wanted)]
     elif kind == "v" and isinstance(parent, list):
         parent[:] = [item for item in parent if item != json.loads(rest)]
-    elif segment == "." and isinstance(parent, dict):
-        parent.clear()
 
 
 def _merge(live: Any, applied: Any, names: Path, keys: ListKeys) -> Any:
@@ -247,9 +258,7 @@ def apply(rtype: ResourceType, live: Json | None, applied: Json, *, manager: str
     _settle_conflicts(live or {}, applied, wanted, others, force=force)
     result: Json = _merge(clone(live or {}), applied, (), keys)
     kept = {path for entry in others for path in from_fields_v1(entry["fieldsV1"])}
-    for path in sorted(before - wanted - kept, key=len, reverse=True):
-        if not _element_is_held(path, wanted | kept):
-            _remove(result, path)
+    _remove_all(result, before - wanted - kept, wanted | kept)
     moment = mine[0]["time"] if mine and before == wanted else timestamp()
     others = [entry for entry in others if entry["fieldsV1"]]
     others.append(_entry(rtype, manager, "Apply", wanted, moment))
@@ -259,11 +268,6 @@ def apply(rtype: ResourceType, live: Json | None, applied: Json, *, manager: str
 
 def _is_mine(entry: Json, manager: str) -> bool:
     return entry["manager"] == manager and entry["operation"] == "Apply" and not entry.get("subresource")
-
-
-def _element_is_held(path: Path, held: set[Path]) -> bool:
-    """Whether a list element would be emptied while somebody still holds something in it."""
-    return path[-1] == "." and any(other[: len(path) - 1] == path[:-1] for other in held)
 
 
 def _entry(rtype: ResourceType, manager: str, operation: str, paths: set[Path], moment: str) -> Json:

@@ -6,6 +6,7 @@ documentation on `IPAddressPool`. Nothing answers on the addresses.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
@@ -109,7 +110,7 @@ class LoadBalancers(Controller):
                 self._write(service, held, home)
                 return
             text = (
-                f"current IP for {_name(service)!r} not allowed by config, will attempt for new IP assignment"
+                f"current IP for {_quoted(service)} not allowed by config, will attempt for new IP assignment"
             )
             self.events.record(service, "ClearAssignment", text, component=self.name)
             for address in held:
@@ -119,7 +120,7 @@ class LoadBalancers(Controller):
         try:
             home, chosen = self._choose(service, pools, taken)
         except ValueError as error:
-            text = f"Failed to allocate IP for {_name(service)!r}: {error}"
+            text = f"Failed to allocate IP for {_quoted(service)}: {error}"
             self.events.record(service, "AllocationFailed", text, warning=True, component=self.name)
             if held:
                 self._write(service, [], None)
@@ -127,7 +128,7 @@ class LoadBalancers(Controller):
         for address in chosen:
             taken.setdefault(address, []).append(service)
         self._write(service, chosen, home)
-        text = f"Assigned IP {chosen}"
+        text = f"Assigned IP {json.dumps(chosen)}"
         self.events.record(service, "IPAllocated", text, component=self.name)
 
     def _allowed(self, service: Json, held: list[str], pools: list[Pool]) -> Pool | None:
@@ -160,9 +161,7 @@ class LoadBalancers(Controller):
                 raise ValueError(f"{wanted} is not allowed in config")
             busy = next((address for address in wanted if not _free(address, service, taken)), None)
             if busy:
-                raise ValueError(
-                    f'can\'t change sharing key for "{_name(service)}", address {busy} is in use'
-                )
+                raise ValueError(f"can't change sharing key for {_quoted(service)}, address {busy} is in use")
             return home, wanted
         families = dig(service, "spec", "ipFamilies") or ["IPv4"]
         for pool in fitting:
@@ -296,6 +295,10 @@ def _foreign(service: Json) -> bool:
 
 def _name(service: Json) -> str:
     return f"{service['metadata']['namespace']}/{service['metadata']['name']}"
+
+
+def _quoted(service: Json) -> str:
+    return f'"{_name(service)}"'
 
 
 def _name_of_status(obj: Json) -> str:

@@ -118,8 +118,14 @@ class PracticeApi:
     async def _listen(self, context: ssl.SSLContext, host: str, port: int) -> int:
         application = web.Application(client_max_size=LARGEST_BODY)
         application.router.add_route("*", "/{path:.*}", self._handle)
+        # handler_cancellation: a quiet watch would not notice that its client has gone.
         self._runner = web.AppRunner(
-            application, access_log=None, handle_signals=False, shutdown_timeout=1.0, keepalive_timeout=75.0
+            application,
+            access_log=None,
+            handle_signals=False,
+            handler_cancellation=True,
+            shutdown_timeout=1.0,
+            keepalive_timeout=75.0,
         )
         await self._runner.setup()
         site = web.TCPSite(self._runner, host, port, ssl_context=context, backlog=512)

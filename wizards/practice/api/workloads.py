@@ -80,26 +80,28 @@ class Deployments(Controller):
         present = f"{key[1]}-{owned.template_hash(obj['spec']['template'])}"
         sets = [entry.obj for entry in owned.owned(self.store, obj, _SETS)]
         old = [item for item in sets if item["metadata"]["name"] != present]
-        if not obj["spec"].get("paused"):
-            self._roll(obj, present, sets, old)
+        again = None if obj["spec"].get("paused") else self._roll(obj, present, sets, old)
         self._prune(obj, old)
         self._report(key, obj, present)
-        return None
+        return again
 
-    def _roll(self, obj: Json, present: str, sets: list[Json], old: list[Json]) -> None:
+    def _roll(self, obj: Json, present: str, sets: list[Json], old: list[Json]) -> float | None:
+        """Scale the present set up and the old ones down; seconds to wait for old pods that still stop."""
         wanted = int(obj["spec"]["replicas"])
-        old_pods = sum(int(dig(item, "status", "replicas") or 0) for item in old)
-        recreate = obj["spec"]["strategy"]["type"] == "Recreate"
         current = next((item for item in sets if item["metadata"]["name"] == present), None)
-        if current is None:
-            self._create_set(obj, present, 0 if recreate and old_pods else wanted, sets)
-            if not recreate:
-                return
-        elif not (recreate and old_pods):
-            self._scale(obj, current, wanted)
-        if recreate or int(dig(current, "status", "availableReplicas") or 0) >= wanted:
+        if obj["spec"]["strategy"]["type"] == "Recreate":
             for item in old:
                 self._scale(obj, item, 0)
+            if any(owned.owned(self.store, item, PODS) for item in old):
+                return self.timing.pod_stop
+        if current is None:
+            self._create_set(obj, present, wanted, sets)
+            return None
+        self._scale(obj, current, wanted)
+        if int(dig(current, "status", "availableReplicas") or 0) >= wanted:
+            for item in old:
+                self._scale(obj, item, 0)
+        return None
 
     def _create_set(self, obj: Json, name: str, replicas: int, sets: list[Json]) -> None:
         digest = name.rpartition("-")[2]
