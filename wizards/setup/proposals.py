@@ -18,6 +18,17 @@ ALL_ROLES: Final = ("control-plane", "etcd", "worker")
 CONTROL_ROLES: Final = ("control-plane", "etcd")
 WORKER_ROLES: Final = ("worker",)
 
+_RANGES: Final = (
+    (64, "10.233.64.0/18", "10.233.0.0/18"),
+    (64, "10.213.64.0/18", "10.213.0.0/18"),
+    (64, "172.27.64.0/18", "172.27.0.0/18"),
+    (1024, "10.236.0.0/14", "10.233.0.0/18"),
+    (1024, "10.216.0.0/14", "10.213.0.0/18"),
+    (1024, "172.24.0.0/14", "172.23.0.0/18"),
+)
+"""Most nodes (with a /24 each), pods, Services; the first line is Kubespray's default."""
+_RANGES_V6: Final = ((256, "fd85:ee78:d8a6:8607::1:0/112", "fd85:ee78:d8a6:8607::1000/116"),)
+"""The same for IPv6, with a /120 for each node."""
 _TOP_BLOCK: Final = (240, 250)
 _BLOCK: Final = 16
 
@@ -119,6 +130,19 @@ def propose_virtual_ip(
         if address not in taken and not any(int(a) <= int(address) <= int(b) for a, b in ranges):
             return address
     return None
+
+
+def propose_ranges(nodes: Sequence[Address], count: int) -> tuple[str, str]:
+    """Return ranges of pods and Services that hold no node and have a piece for each of `count` nodes.
+
+    Kubespray's own defaults where they fit; when nothing fits, they too, and a rule tells why not.
+    """
+    candidates = _RANGES_V6 if nodes and all(address.version == 6 for address in nodes) else _RANGES
+    for most, pods, services in candidates:
+        pair = (ipaddress.ip_network(pods), ipaddress.ip_network(services))
+        if count <= most and not any(address in network for address in nodes for network in pair):
+            return pods, services
+    return candidates[0][1:]
 
 
 def gateway_of(nodes: Sequence[Address]) -> Address | None:

@@ -7,6 +7,7 @@ Both front ends, the screen and the prompts, walk `STEPS`; neither decides anyth
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from wizards.setup import answers as _answers
@@ -19,6 +20,7 @@ from wizards.setup.steps_control import CONTROL_STEP
 from wizards.setup.steps_network import LOAD_BALANCER_STEP, NETWORK_STEP
 from wizards.setup.steps_place import ACCESS_STEP, LOCAL_STEP, NODES_STEP, WHERE_STEP
 from wizards.setup.steps_storage import MESH_STEP, STORAGE_STEP
+from wizards.setup.words import sentence
 
 if TYPE_CHECKING:
     from wizards.setup.spec import ClusterSpec, Node, Pool
@@ -145,8 +147,12 @@ def findings(answers: Answers) -> tuple[Finding, ...]:
         spec = build(answers)
     except InvalidSpec as error:
         said = {finding.path for finding in missing}
-        return (*missing, *(finding for finding in error.findings if finding.path not in said))
+        return (*missing, *(_as_sentences(finding) for finding in error.findings if finding.path not in said))
     return (*missing, *check(spec))
+
+
+def _as_sentences(finding: Finding) -> Finding:
+    return replace(finding, message=sentence(finding.message), remedy=sentence(finding.remedy))
 
 
 def _missing(answers: Answers) -> tuple[Finding, ...]:

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from wizards.setup.answers import value_of
 from wizards.setup.catalog import catalog
-from wizards.setup.proposals import Address, gateway_of, parse_address, propose_pool
+from wizards.setup.proposals import Address, gateway_of, parse_address, propose_pool, propose_ranges
 from wizards.setup.questions import Answers, Option, Question, QuestionKind, Step
-from wizards.setup.steps_place import is_local, known_addresses
+from wizards.setup.steps_place import is_local, known_addresses, node_rows
 
 _SERVER_CNIS: Final = ("cilium", "calico", "flannel", "kube-router", "none")
 _LOCAL_CNIS: Final = ("kindnet", "cilium")
@@ -81,7 +81,10 @@ ENCRYPTION = Question(
     kind=QuestionKind.CHOICE,
     help="Encrypts what pods send each other across the network, without touching the applications.",
     default=lambda _answers: "none",
-    options=lambda _answers: catalog().options("network.cilium.encryption"),
+    options=lambda _answers: catalog().options(
+        "network.cilium.encryption",
+        blocked={"ipsec": "It wants a key in a Secret before Cilium starts, which Slipway does not make."},
+    ),
     when=is_cilium,
 )
 CALICO_MODE = Question(
@@ -126,12 +129,19 @@ KUBE_PROXY = Question(
     options=lambda _answers: catalog().options("network.kube_proxy"),
     when=lambda answers: not replaces_kube_proxy(answers),
 )
+
+
+def _proposed_ranges(answers: Answers) -> tuple[str, str]:
+    addresses = known_addresses(answers)
+    return propose_ranges(addresses, len(node_rows(answers)))
+
+
 PODS = Question(
     path="network.pods",
     title="Pod addresses",
     kind=QuestionKind.TEXT,
     help="A range that nothing else in your network uses. Each node takes a piece of it for its pods.",
-    default=lambda _answers: "10.233.64.0/18",
+    default=lambda answers: _proposed_ranges(answers)[0],
     placeholder="10.233.64.0/18",
     advanced=True,
 )
@@ -140,7 +150,7 @@ SERVICES = Question(
     title="Service addresses",
     kind=QuestionKind.TEXT,
     help="A range that nothing else in your network uses, for the addresses of Services inside the cluster.",
-    default=lambda _answers: "10.233.0.0/18",
+    default=lambda answers: _proposed_ranges(answers)[1],
     placeholder="10.233.0.0/18",
     advanced=True,
 )
