@@ -55,6 +55,8 @@ def review_data(answers: Answers, *, practice: bool) -> ReviewData:
         spec = steps.build(answers)
     except InvalidSpec:
         return ReviewData(None, findings, {}, (), choices)
+    if blocks(findings):  # what must be mended first has no files yet
+        return ReviewData(None, findings, {}, (), choices)
     files = {"cluster.yaml": dump_spec(spec), **render_files(spec)}
     stages = tuple((one.title, one.summary) for one in stage_outline(spec, practice=practice))
     return ReviewData(spec, findings, files, stages, choices)

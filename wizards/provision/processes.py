@@ -1,0 +1,40 @@
+"""The processes of a run, found by a mark in their environment: whatever session or group they moved to.
+
+ansible-core's workers and ssh's shared connections leave the process group of ansible-playbook, so that a
+signal to the group does not reach them; the environment is what they all inherit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Iterator
+from typing import Final
+
+MARK: Final = "SLIPWAY_RUN_MARK"
+
+
+def marked(mark: str) -> Iterator[int]:
+    """Give the ids of this user's processes that carry `mark`, this process left out."""
+    import psutil
+
+    me = os.getpid()
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.pid != me and process.environ().get(MARK) == mark:
+                yield process.pid
+
+
+def kill_marked(mark: str, *, seconds: float = 5.0) -> bool:
+    """Kill all processes that carry `mark`; tell whether none is left after at most `seconds`."""
+    deadline = time.monotonic() + seconds
+    while left := list(marked(mark)):
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True

@@ -1,0 +1,117 @@
+"""One stage by ansible-runner, in the way that leaks no secret and leaves no process (measured with 2.4.3).
+
+- a fresh private folder on memory, mode 0700; variables by a 0600 file that is unlinked afterwards;
+- ``suppress_env_files``, so that passwords stay in memory and no environment is written;
+- settings by a file of our own, because runner drops them when env files are suppressed;
+- the event handler returns False, so that no event file is written.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from wizards.files import private_folder, write_private
+from wizards.provision.plan import Stage
+
+EventHandler = Callable[[Mapping[str, Any]], None]
+_SSH_PROMPT: Final = r"SSH password:\s*?$"
+_BECOME_PROMPT: Final = r"BECOME password.*:\s*?$"
+_REMOTE_ONLY: Final = "localhost"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How ansible-playbook ended: its exit code, and runner's word for it."""
+
+    rc: int
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Passwords:
+    """What is typed at ansible-playbook's prompts; never written anywhere, and not shown by repr."""
+
+    ssh: str | None = field(default=None, repr=False)
+    become: str | None = field(default=None, repr=False)
+
+
+def run_stage(
+    stage: Stage,
+    folder: Path,
+    *,
+    environment: Mapping[str, str],
+    passwords: Passwords,
+    on_event: EventHandler,
+    cancelled: Callable[[], bool],
+) -> Outcome:
+    """Run the stage's playbook to its end.
+
+    Args:
+        stage: What to run.
+        folder: A private folder for this stage, made here.
+        environment: What ansible-playbook gets beside the stage's own.
+        passwords: For the prompts of stages that reach the nodes.
+        on_event: Called for every event of ansible-runner, in order.
+        cancelled: Polled once a second; True kills ansible-playbook.
+    """
+    import ansible_runner
+
+    private_folder(folder)
+    private_folder(folder / "env")
+    write_private(
+        folder / "env" / "settings", json.dumps({"pexpect_timeout": 1, "suppress_output_file": True})
+    )
+    variables = folder / "variables.json"
+    write_private(variables, json.dumps(stage.variables))
+    # By path: a PATH that the user set may hold another ansible.
+    bin_folder = str(Path(sys.executable).parent)
+    path = f"{bin_folder}:{environment.get('PATH', '')}"
+
+    def handle(event: dict[str, Any]) -> bool:
+        on_event(event)
+        return False
+
+    try:
+        result = ansible_runner.run(
+            private_data_dir=str(folder),
+            project_dir=stage.directory,
+            playbook=stage.playbook,
+            inventory=stage.inventory,
+            cmdline=_arguments(stage, variables, passwords),
+            envvars={**environment, **stage.env, "PATH": path},
+            passwords=_prompts(stage, passwords),
+            event_handler=handle,
+            cancel_callback=cancelled,
+            suppress_env_files=True,
+            fact_cache_type="memory",  # anything else would override the stage's own choice
+            quiet=True,
+            ident="run",
+        )
+    finally:
+        variables.unlink(missing_ok=True)
+    return Outcome(int(result.rc if result.rc is not None else 1), str(result.status))
+
+
+def _reaches_nodes(stage: Stage) -> bool:
+    return bool(stage.hosts) and stage.hosts != (_REMOTE_ONLY,)
+
+
+def _arguments(stage: Stage, variables: Path, passwords: Passwords) -> str:
+    """Return the command line's rest. No user text is in it: the variables go by file."""
+    parts = [f"-e @{variables}"]
+    if _reaches_nodes(stage):
+        parts += ["--ask-pass"] if passwords.ssh else []
+        parts += ["--ask-become-pass"] if passwords.become else []
+    return " ".join(parts)
+
+
+def _prompts(stage: Stage, passwords: Passwords) -> dict[str, str]:
+    if not _reaches_nodes(stage):
+        return {}
+    asked = {_SSH_PROMPT: passwords.ssh, _BECOME_PROMPT: passwords.become}
+    return {prompt: answer for prompt, answer in asked.items() if answer}
