@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import kubernetes.dynamic.exceptions as failures
@@ -19,6 +19,13 @@ from wizards.practice.api import objects
 def world() -> Iterator[World]:
     with practice() as made:
         yield made
+
+
+MAKERS: dict[str, Callable[[str, str], Any]] = {
+    "Deployment": objects.deployment,
+    "StatefulSet": objects.stateful_set,
+    "DaemonSet": objects.daemon_set,
+}
 
 
 def config(name: str, **data: str) -> dict[str, Any]:
@@ -181,6 +188,14 @@ def test_defaults_are_those_of_kubernetes(world: World) -> None:
     assert 30000 <= service["spec"]["ports"][0]["nodePort"] < 32768
     other = world.create(objects.service("other", ns))
     assert other["spec"]["clusterIP"] != service["spec"]["clusterIP"]
+
+
+def test_a_new_workload_has_the_status_that_go_writes(world: World) -> None:
+    ns = world.namespace()
+    made = {kind: world.create(make("x", ns))["status"] for kind, make in MAKERS.items()}
+    assert made["Deployment"] == {}
+    assert made["StatefulSet"] == {"replicas": 0, "availableReplicas": 0}
+    assert made["DaemonSet"]["desiredNumberScheduled"] == made["DaemonSet"]["numberReady"] == 0
 
 
 def test_a_selector_must_fit_its_template_and_stays(world: World) -> None:

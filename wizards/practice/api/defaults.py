@@ -1,7 +1,8 @@
 """The defaults that an API server fills into built-in objects (`pkg/apis/*/v1/defaults.go`).
 
 Only functions on one object: what needs to look around (addresses, the default StorageClass) is in
-`admission`. Clients depend on these: they compare what they asked for with what they got.
+`admission`. Clients depend on these: they compare what they asked for with what they got, and read
+the numbers of a status, which Go writes even when they are zero, from the first moment on.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from wizards.practice.api.values import Json, clone, dig
 
 _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 _PROBE: Json = {"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3}
+_DAEMON_NUMBERS = ("currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady")
 _ROLLING: Json = {"maxUnavailable": "25%", "maxSurge": "25%"}
 
 
@@ -131,10 +133,12 @@ def _deployment(obj: Json) -> None:
     fill(spec, {"strategy": {"type": "RollingUpdate"}})
     if spec["strategy"]["type"] == "RollingUpdate":
         fill(spec["strategy"], {"rollingUpdate": _ROLLING})
+    fill(obj, {"status": {}})
 
 
 def _replica_set(obj: Json) -> None:
     fill(_template(obj), {"replicas": 1})
+    fill(obj, {"status": {"replicas": 0}})
 
 
 def _stateful_set(obj: Json) -> None:
@@ -155,6 +159,7 @@ def _stateful_set(obj: Json) -> None:
     for claim in spec.get("volumeClaimTemplates") or ():
         fill(claim, {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "status": {"phase": "Pending"}})
         fill(claim.setdefault("spec", {}), {"volumeMode": "Filesystem"})
+    fill(obj, {"status": {"replicas": 0, "availableReplicas": 0}})
 
 
 def _daemon_set(obj: Json) -> None:
@@ -162,12 +167,14 @@ def _daemon_set(obj: Json) -> None:
     fill(spec, {"revisionHistoryLimit": 10, "updateStrategy": {"type": "RollingUpdate"}})
     if spec["updateStrategy"]["type"] == "RollingUpdate":
         fill(spec["updateStrategy"], {"rollingUpdate": {"maxUnavailable": 1, "maxSurge": 0}})
+    fill(obj, {"status": dict.fromkeys(_DAEMON_NUMBERS, 0)})
 
 
 def _job(obj: Json) -> None:
     spec = _template(obj)
     fill(spec, {"backoffLimit": 6, "completionMode": "NonIndexed", "suspend": False, "manualSelector": False})
     fill(spec, {"parallelism": 1, "completions": 1, "podReplacementPolicy": "TerminatingOrFailed"})
+    fill(obj, {"status": {}})
     uid = dig(obj, "metadata", "uid")
     if uid and not spec["manualSelector"]:
         name = obj["metadata"]["name"]
