@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from wizards.setup import faults, paths
-from wizards.setup.finding import Finding, Severity
+from wizards.setup.finding import Finding
 from wizards.setup.spec import ClusterSpec
 from wizards.setup.writing import dump_spec, write_spec
+from wizards.setup.yaml_faults import fault
 from wizards.setup.yaml_reader import Parsed, YamlFault, read_yaml
 
 __all__ = [
@@ -150,20 +151,25 @@ _BEGIN: Final = "begin with 'name: my-cluster', or let 'slipway new' write the f
 
 def _read_text(path: Path) -> str:
     """Return the file's text; raises InvalidSpec where there is none."""
+    if "\0" in str(path):
+        raise InvalidSpec([_file_finding("no-file", "this is not the name of a file", "check the name")])
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise InvalidSpec([_not_a_file(path)])
-        with path.open("rb") as stream:
-            content = stream.read(MAX_BYTES + 1)
-            size = os.fstat(stream.fileno()).st_size
+        regular = stat.S_ISREG(path.stat().st_mode)
+        content, size = _head(path) if regular else (b"", 0)
     except OSError as error:
         raise InvalidSpec([_unreadable(error)]) from None
-    except ValueError:  # a path with a NUL in it
-        raise InvalidSpec([_file_finding("no-file", "this is not the name of a file", "")]) from None
+    if not regular:
+        raise InvalidSpec([_not_a_file(path)])
     if len(content) > MAX_BYTES:
         message = f"the file is larger than 1 MiB ({size / MAX_BYTES:.1f} MiB), which no cluster.yaml is"
         raise InvalidSpec([_file_finding("too-large", message, "check that this is the file you meant")])
     return _decode(content)
+
+
+def _head(path: Path) -> tuple[bytes, int]:
+    """Return the file's content, one byte more than the limit at most, and its size in bytes."""
+    with path.open("rb") as stream:
+        return stream.read(MAX_BYTES + 1), os.fstat(stream.fileno()).st_size
 
 
 def _not_a_file(path: Path) -> Finding:
@@ -203,4 +209,4 @@ def _decode(content: bytes) -> str:
 
 
 def _file_finding(id_: str, message: str, remedy: str, line: int | None = None) -> Finding:
-    return Finding(id_, Severity.BLOCK, "", message, remedy, line=line)
+    return fault(id_, "", message, remedy, line)

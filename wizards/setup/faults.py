@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from wizards.setup import spec_fields
-from wizards.setup.finding import Finding, Severity
+from wizards.setup.finding import Finding
 from wizards.setup.paths import Part, join, path_of
-from wizards.setup.yaml_faults import TEMPLATE, TEMPLATE_MESSAGE, TEMPLATE_REMEDY, shown
+from wizards.setup.wording import TEMPLATE, TEMPLATE_MESSAGE, TEMPLATE_REMEDY, shown
+from wizards.setup.yaml_faults import fault
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -57,14 +58,12 @@ def template_findings(data: Any, path: str = "") -> Iterator[Finding]:
     """Yield a finding for every text, and every key, that holds template braces."""
     if isinstance(data, str):
         if TEMPLATE.search(data):
-            yield Finding(
-                "template", Severity.BLOCK, path, f"{shown(data)} {TEMPLATE_MESSAGE}", TEMPLATE_REMEDY
-            )
+            yield fault("template", path, f"{shown(data)} {TEMPLATE_MESSAGE}", TEMPLATE_REMEDY)
     elif isinstance(data, Mapping):
         for key, value in data.items():
             if TEMPLATE.search(str(key)):
                 message = f"the name {shown(str(key))} {TEMPLATE_MESSAGE}"
-                yield Finding("template", Severity.BLOCK, join(path, str(key)), message, TEMPLATE_REMEDY)
+                yield fault("template", join(path, str(key)), message, TEMPLATE_REMEDY)
             yield from template_findings(value, join(path, str(key)))
     elif isinstance(data, list | tuple):
         for index, value in enumerate(data):
@@ -83,9 +82,8 @@ def _finding(one: ErrorDetails, written: Mapping[str, str]) -> Finding:
     parts = tuple(part for part in one["loc"] if part != "[key]")
     path = path_of(parts)
     case = _Case(parts, one["input"], one.get("ctx", {}), written.get(path, _as_yaml(one["input"])))
-    sentence = _SENTENCES.get(one["type"], _other)
-    message, remedy = sentence(case)
-    return Finding(one["type"].replace("_", "-"), Severity.BLOCK, path, message, remedy)
+    message, remedy = _SENTENCES.get(one["type"], _other)(case)
+    return fault(one["type"].replace("_", "-"), path, message, remedy)
 
 
 def _as_yaml(value: Any) -> str:
@@ -114,17 +112,34 @@ def _stands(case: _Case, wanted: str) -> str:
 
 
 def _or_leave_out(case: _Case, remedy: str) -> str:
-    return f"{remedy}, or leave the line out" if case.value is None else remedy
+    field = spec_fields.field_at(case.parts)
+    can_be_left_out = field is not None and not field.is_required()
+    return f"{remedy}, or leave the line out" if can_be_left_out and case.value in (None, [], ()) else remedy
 
 
 def _missing(case: _Case) -> Sentence:
+    pattern = ".".join(part for part in case.parts if isinstance(part, str))
     field = spec_fields.field_at(case.parts)
-    example = _EXAMPLES.get(case.name, "")
     hint = field.description if field and field.description else "it has no default"
-    return f"{case.name} is missing", f"add '{case.name}: {example}'" if example else f"add it: {hint}"
+    example = EXAMPLES.get(pattern)
+    return f"'{case.name}' is missing", f"add '{case.name}: {example}'" if example else f"add it: {hint}"
 
 
-_EXAMPLES: Final = {"address": "10.0.0.11", "name": "my-cluster", "container_path": "/data"}
+EXAMPLES: Final[Mapping[str, str]] = {
+    "name": "my-cluster",
+    "nodes.name": "node1",
+    "nodes.address": "10.0.0.11",
+    "access.jump.host": "bastion.lan",
+    "load_balancer.pools.addresses": "[10.0.0.240-10.0.0.250]",
+    "load_balancer.peers.name": "router",
+    "load_balancer.peers.address": "10.0.0.1",
+    "load_balancer.peers.asn": "64513",
+    "local.port_mappings.host_port": "8080",
+    "local.port_mappings.container_port": "30080",
+    "local.mounts.host_path": "/srv/data",
+    "local.mounts.container_path": "/data",
+}
+"""For every field without a default: what it may look like."""
 
 
 def _unknown(case: _Case) -> Sentence:
@@ -135,7 +150,7 @@ def _unknown(case: _Case) -> Sentence:
     if _SECRET.search(case.name):
         return (
             "passwords and other secrets are not kept in cluster.yaml",
-            "delete this line; Slipway asks when it needs one",
+            "delete this line: Slipway asks when it needs one",
         )
     if places := spec_fields.field_places().get(_snake(case.name)):
         return f"there is no field {shown(case.name)} here", f"it belongs at {' or '.join(places[:3])}"
@@ -209,10 +224,7 @@ def _group_wanted(case: _Case) -> Sentence:
 
 
 def _too_few(case: _Case) -> Sentence:
-    return (
-        "the list is empty",
-        f"give at least {case.context.get('min_length', 1)} entry, or leave the line out",
-    )
+    return "the list is empty", _or_leave_out(case, "give at least one entry")
 
 
 def _too_long(case: _Case) -> Sentence:
@@ -224,7 +236,7 @@ def _too_long(case: _Case) -> Sentence:
 
 
 def _empty_text(case: _Case) -> Sentence:
-    return f"{case.name} is empty", "give a value"
+    return f"'{case.name}' is empty", "give a value"
 
 
 def _choice(case: _Case) -> Sentence:
@@ -232,13 +244,13 @@ def _choice(case: _Case) -> Sentence:
     if case.parts == ("api_version",):
         return (
             f"this Slipway does not read the format {shown(str(case.value))}",
-            f"it reads {allowed[0]}; a newer file needs a newer Slipway",
+            f"it reads {allowed[0]}, and a newer file needs a newer Slipway",
         )
     choices = ", ".join(allowed)
     if not isinstance(case.value, str):
-        return _stands(case, "one of the choices"), f"write one of {choices}"
-    close = difflib.get_close_matches(case.value.lower(), allowed, n=1, cutoff=0.6)
-    guess = f"did you mean {close[0]}? The choices are {choices}" if close else f"write one of {choices}"
+        return _stands(case, "one of the choices"), _or_leave_out(case, f"write one of {choices}")
+    close = difflib.get_close_matches(case.value.lower(), allowed, n=1, cutoff=0.7)
+    guess = f"did you mean '{close[0]}'? The choices are {choices}" if close else f"write one of {choices}"
     return f"{shown(case.value)} is not one of the choices", guess
 
 
@@ -252,8 +264,8 @@ def _in_words(case: _Case) -> Sentence:
         message, found, remedy = text.partition(": ")
     if not found:
         message, found, example = text.partition(", such as ")
-        remedy = f"write it as {example}" if found else ""
-    return message, remedy
+        remedy = f"for example {example}" if found else "write it without"
+    return message, f"use {remedy}" if remedy.startswith("at most") else remedy
 
 
 def _pattern(case: _Case) -> Sentence:

@@ -86,14 +86,17 @@ def parse_range(text: str) -> tuple[ipaddress.IPv4Address | ipaddress.IPv6Addres
         network = ipaddress.ip_network(_cidr(compact))
         return network[0], network[-1]
     first_text, dash, last_text = compact.partition("-")
-    if not dash:
-        raise ValueError(
-            f"{text!r} is a lone address; write {text}/{128 if ':' in text else 32}, or a range first-last"
-        )
     try:
-        first, last = ipaddress.ip_address(first_text), ipaddress.ip_address(last_text)
+        first, last = (
+            ipaddress.ip_address(first_text),
+            ipaddress.ip_address(last_text if dash else first_text),
+        )
     except ValueError:
         raise ValueError(f"{text!r} is not a range, such as 10.0.0.240-10.0.0.250 or 10.0.0.240/28") from None
+    if not dash:
+        raise ValueError(
+            f"{text!r} is a lone address; write {first}/{first.max_prefixlen}, or a range first-last"
+        )
     if first.version != last.version:
         raise ValueError(f"{text!r} mixes IPv4 and IPv6; both ends of a range are of one family")
     if int(first) > int(last):
@@ -139,7 +142,7 @@ def _absolute(text: str) -> str:
 
 
 def _disk(text: str) -> str:
-    if not _absolute(text).startswith("/dev/"):
+    if not _ABSOLUTE.fullmatch(text) or "/../" in f"{text}/" or not text.startswith("/dev/"):
         raise ValueError(f"{text!r} is not a block device, such as /dev/disk/by-id/wwn-0x5000c500a0b1c2d3")
     return text
 

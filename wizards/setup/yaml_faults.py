@@ -12,26 +12,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from wizards.setup.finding import Finding, Severity
+from wizards.setup.wording import TEMPLATE, TEMPLATE_MESSAGE, TEMPLATE_REMEDY, sentence, shown
 
 if TYPE_CHECKING:
     from yaml import YAMLError
     from yaml.events import Event
-
-TEMPLATE: Final = re.compile(r"\{\{|\{%|\{#")
-TEMPLATE_MESSAGE: Final = "holds template braces ({{, {% or {#), which Slipway never fills in"
-TEMPLATE_REMEDY: Final = "write the value itself"
 
 _CONFLICT: Final = re.compile(r"(?:<{7}|={7}|>{7}|\|{7})(?: |$)")
 _NO_SPACE: Final = re.compile(r"\s*(?:- +)?([A-Za-z_][A-Za-z0-9_-]*):(?![\s/]|$)")
 _KEY: Final = re.compile(r"\s*(?:- +)*(?:[^\s#:'\"\[{][^#:]*|\"[^\"]*\"|'[^']*'):(?:\s|$)")
 _LOOK_BACK: Final = 50
 """Lines searched upwards for a quote left open."""
-
-
-def shown(text: str, limit: int = 60) -> str:
-    """Return `text` quoted for a sentence: controls escaped, passwords in URLs hidden, cut to `limit`."""
-    hidden = re.sub(r"(//|^)[^/\s@:]+:[^/\s@]+@", r"\1…@", text)
-    return repr(hidden if len(hidden) <= limit else hidden[: limit - 1] + "…")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +75,13 @@ def syntax_finding(error: YAMLError, text: str) -> Finding:
             break
     else:
         verdict = _unknown(place)
-    last = max(1, len(place.lines))
-    return Finding(
-        verdict.id, Severity.BLOCK, "", verdict.message, verdict.remedy, line=min(verdict.line + 1, last)
-    )
+    line = min(verdict.line + 1, max(1, len(place.lines)))
+    return fault(verdict.id, "", verdict.message, verdict.remedy, line)
+
+
+def fault(id_: str, path: str, message: str, remedy: str, line: int | None = None) -> Finding:
+    """Return a finding that stops the job; `message` and `remedy` become sentences."""
+    return Finding(id_, Severity.BLOCK, path, sentence(message), sentence(remedy), line=line)
 
 
 def key_finding(opening: Event, key: Event, path: str) -> Finding:
@@ -95,10 +89,8 @@ def key_finding(opening: Event, key: Event, path: str) -> Finding:
     first, second = opening.start_mark, key.start_mark
     line = second.line + 1 if second else 1
     if first and second and (first.line, first.column + 1) == (second.line, second.column):
-        message = f"this value {TEMPLATE_MESSAGE}"
-        return Finding("template", Severity.BLOCK, path, message, TEMPLATE_REMEDY, line=line)
-    message = "a key here is a list or a mapping"
-    return Finding("key-not-text", Severity.BLOCK, path, message, "keys are plain words", line=line)
+        return fault("template", path, f"this value {TEMPLATE_MESSAGE}", TEMPLATE_REMEDY, line)
+    return fault("key-not-text", path, "a key here is a list or a mapping", "keys are plain words", line)
 
 
 def _content(line: str) -> str:
@@ -316,8 +308,8 @@ _WORDS: Final = (
     (
         "alphabetic or numeric",
         "odd-beginning",
-        "a lone '*' or '&' refers to something that is not named",
-        _QUOTES,
+        "a value cannot begin with '*' or '&'",
+        "put it in quotes",
     ),
     (
         "comment or line break",

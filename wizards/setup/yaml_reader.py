@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from wizards.setup import yaml_faults
-from wizards.setup.finding import Finding, Severity
+from wizards.setup.finding import Finding
 from wizards.setup.paths import join, parts_of, path_of
+from wizards.setup.wording import shown
 
 if TYPE_CHECKING:
     from yaml.events import AliasEvent, CollectionStartEvent, Event, ScalarEvent
@@ -220,7 +221,7 @@ class _Reader:
             "given-twice",
             event,
             path,
-            f"{yaml_faults.shown(key)} is given a second time, after line {first}",
+            f"{shown(key)} is given a second time, after line {first}",
             "keep one of the two",
         )
 
@@ -259,7 +260,7 @@ class _Reader:
             "tag",
             event,
             path,
-            f"the tag {yaml_faults.shown(_short_tag(tag))} has no meaning in cluster.yaml",
+            f"the tag {shown(_short_tag(tag))} has no meaning in cluster.yaml",
             "leave out the word that begins with '!', or put the whole value in quotes",
         )
 
@@ -282,7 +283,7 @@ class _Reader:
 
 
 def _finding(id_: str, event: Event, path: str, message: str, remedy: str) -> Finding:
-    return Finding(id_, Severity.BLOCK, path, message, remedy, line=_line(event))
+    return yaml_faults.fault(id_, path, message, remedy, _line(event))
 
 
 def _line(event: Event) -> int:
