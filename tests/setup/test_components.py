@@ -155,3 +155,13 @@ def test_a_selector_wants_all_its_labels() -> None:
     assert workload.selects({"a": "1", "b": "2", "c": "3"})
     assert not workload.selects({"a": "1"})
     assert not workload.selects({"a": "1", "b": "3"})
+
+
+def test_plain_manifests_carry_other_labels() -> None:
+    controller = component("metallb").workloads[0]
+    assert controller.selects({"app": "metallb", "component": "controller"})
+    assert not controller.selects({"app": "metallb", "component": "speaker"})
+    assert controller.labels == {
+        "app.kubernetes.io/name": "metallb",
+        "app.kubernetes.io/component": "controller",
+    }

@@ -102,7 +102,7 @@ def _unread(snapshot: Snapshot) -> Iterator[Unread]:
 
 
 def _verdict(health: Health, snapshot: Snapshot, found: tuple[Problem, ...]) -> State:
-    if health.unreachable:
+    if health.unreachable or isinstance(snapshot.nodes, NotYet):
         return State.UNKNOWN
     if found:
         return found[0].state

@@ -74,6 +74,7 @@ class Workload:
         name: What the chart calls it; other installers may call it otherwise, so health goes by `selector`.
         minimum: How many pods it must want at least. A DaemonSet that wants none looks ready and is not.
         every_node: It tolerates every taint, so that a node without its pod is a fault.
+        also: Selectors that other ways of installing it use, such as a project's plain manifests.
     """
 
     kind: WorkloadKind
@@ -82,15 +83,21 @@ class Workload:
     name: str
     minimum: int = 1
     every_node: bool = False
+    also: tuple[str, ...] = ()
 
     @property
     def labels(self) -> dict[str, str]:
         """The labels that `selector` asks for."""
-        return dict(pair.split("=", 1) for pair in self.selector.split(","))
+        return dict(_labels(self.selector))
 
     def selects(self, labels: Mapping[str, str]) -> bool:
-        """Tell whether an object with `labels` is meant."""
-        return all(labels.get(key) == value for key, value in self.labels.items())
+        """Tell whether an object with `labels` is meant, however it was installed."""
+        return any(_labels(one).items() <= labels.items() for one in (self.selector, *self.also))
+
+
+@cache
+def _labels(selector: str) -> dict[str, str]:
+    return dict(pair.split("=", 1) for pair in selector.split(","))
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +151,8 @@ def _component(entry: Mapping[str, Any], versions: Mapping[str, str]) -> Compone
             manifest["url"].format(version=versions[manifest["version"]]), versions[manifest["version"]]
         ),
         workloads=tuple(
-            Workload(namespace=entry["namespace"], **workload) for workload in entry.get("workloads", ())
+            Workload(namespace=entry["namespace"], **{**workload, "also": tuple(workload.get("also", ()))})
+            for workload in entry.get("workloads", ())
         ),
         privileged=entry.get("privileged", False),
     )
