@@ -76,7 +76,7 @@ def save_cluster(home: Path, spec: ClusterSpec, *, practice: bool = False) -> Cl
 def trust_yard(cluster: Cluster, yard: Yard) -> None:
     """Take the host keys of the practice nodes from the yard itself: they are on this machine."""
     from wizards.files import write_private
-    from wizards.practice.nodes import known_hosts_lines
+    from wizards.practice.client import known_hosts_lines
 
     write_private(cluster.known_hosts, known_hosts_lines(yard))
 
