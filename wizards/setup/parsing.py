@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -103,8 +103,28 @@ def _items(text: str) -> list[str]:
 
 
 def _nodes(_question: Question, text: str, _answers: Answers) -> Value:
-    rows = [row for line in re.split(r"[\n,;]+", text) if line.strip() for row in _node_line(line.split())]
-    return [{key: value for key, value in row.items() if key != "roles"} for row in complete_nodes(rows)]
+    return named_nodes(read_nodes(text))
+
+
+def named_nodes(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return `rows` with names for those that have none; roles are left as they are, given or not."""
+    given = list(rows)
+    return [
+        {"name": whole["name"], **{key: value for key, value in row.items() if key != "name"}}
+        for row, whole in zip(given, complete_nodes(given), strict=True)
+    ]
+
+
+def read_nodes(text: str) -> list[dict[str, Any]]:
+    """Return the servers that `text` lists, one a line or with commas between, as far as it says.
+
+    Each is ``address``, ``name address``, ``user@address:port``, or a range such as ``10.0.0.11-13``. A
+    server without a name has none in the result (`named_nodes` gives one).
+
+    Raises:
+        AnswerError: When a word is not an address.
+    """
+    return [row for line in re.split(r"[\n,;]+", text) if line.strip() for row in _node_line(line.split())]
 
 
 def _node_line(words: list[str]) -> Iterator[dict[str, Any]]:
