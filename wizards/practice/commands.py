@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import logging
 import os
+import re
 import signal
 import struct
 import sys
@@ -25,6 +26,8 @@ import asyncssh
 
 from wizards.practice.processes import YARD_MARK, kill_group
 
+USER: Final = "practice"
+_OWN_HOME: Final = re.compile(rf"(?<![\w~./-])~{USER}(?![\w.-])")
 _CHUNK: Final = 64 * 1024
 _CANNOT_RUN: Final = 126  # what a shell returns; 255 would read as "unreachable" to Ansible
 _SYSTEM_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -251,8 +254,13 @@ async def _feed(
 
 
 def _shell(command: str | None) -> tuple[str, ...]:
-    """Return the argv for `command` as the client sent it; without one, a shell that reads its input."""
-    return ("/bin/sh",) if command is None else ("/bin/sh", "-c", command)
+    """Return the argv for `command`; without one, a shell that reads its input.
+
+    Ansible asks for ``~practice``, the login's home by name (``_remote_expand_user``, ansible-core 2.18). The
+    machine's password file does not know the practice user, or knows somebody else by that name, so that it
+    is asked for as ``~``, which the shell takes from HOME.
+    """
+    return ("/bin/sh",) if command is None else ("/bin/sh", "-c", _OWN_HOME.sub("~", command))
 
 
 def _exit_status(returncode: int) -> int:

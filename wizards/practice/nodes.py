@@ -17,10 +17,9 @@ from typing import Final
 
 import asyncssh
 
-from wizards.practice.commands import Home, serve_command
+from wizards.practice.commands import USER, Home, serve_command
 from wizards.practice.files import write_private
 
-USER: Final = "practice"
 _FIRST_LINUX_ADDRESS: Final = 10  # node-1 is 127.77.0.11
 
 _log = logging.getLogger(__name__)
@@ -212,3 +211,9 @@ class _Files(asyncssh.SFTPServer):
         if real != self._disk and not real.startswith(self._disk + b"/"):
             raise asyncssh.SFTPPermissionDenied(f"outside this node's disk {os.fsdecode(self._disk)}")
         return local
+
+    def exit(self) -> None:
+        # asyncssh closes the channel without an exit status, which OpenSSH's scp (9.0 and later) reports as a
+        # failed copy although every byte has arrived. In its scp mode asyncssh does send one.
+        if self.channel.get_subsystem() == "sftp":
+            self.channel.exit(0)

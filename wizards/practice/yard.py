@@ -17,10 +17,9 @@ from pathlib import Path
 from typing import Final
 
 from wizards.practice.client import VERSION, Yard, YardNode
-from wizards.practice.commands import Home
+from wizards.practice.commands import USER, Home
 from wizards.practice.files import YardFiles, open_private, private_folder, try_lock, write_private
 from wizards.practice.nodes import (
-    USER,
     PracticeNode,
     load_or_make_key,
     make_disk,
