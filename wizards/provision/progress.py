@@ -269,10 +269,12 @@ class ProgressFold:
             host = self._hosts[event.host] = _Host(event.host)
         status = event.status
         key = (event.host, event.stage, event.task)
-        if status in _ENDED and self._failures.pop(key, None) is not None:
-            # The playbook dealt with a failure told earlier: it is counted once, as what it became.
+        if status is HostStatus.IGNORED and self._failures.pop(key, None) is not None:
+            # The playbook dealt with a failure told earlier; the host may be further by now.
             host.failed -= 1
-            host.done -= 1
+            if host.task == event.name:
+                host.status = status
+            return
         host.status, host.task, host.stage = status, event.name, event.stage
         if status in _ENDED:
             host.done += 1
