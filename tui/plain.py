@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tui.run_lines import STAGE_MARK, clock
+from tui.run_lines import STAGE_MARK, clock, place
 from wizards.provision.events import (
     CheckFound,
     Event,
@@ -103,7 +103,7 @@ def _lines(event: Event, titles: dict[str, str], began: dict[str, float]) -> Ite
             )
             yield f"{text} {event.message}".rstrip()
         case HostTask(status=HostStatus.FAILED | HostStatus.UNREACHABLE):
-            yield f"  ✗ {event.host or 'this console'}: {event.name}"
+            yield f"  ✗ {place(event.host)}: {event.name}"
             yield from (f"      {line}" for line in event.message.splitlines()[:20])
         case CheckFound():
             finding = event.finding

@@ -60,6 +60,11 @@ def left_in_words(left: tuple[float, float] | None) -> str:
     return f"about {last} min left" if first == last else f"{max(first, 1)}-{last} min left"
 
 
+def place(host: str) -> str:
+    """Return a host's name; what Ansible calls localhost is this console."""
+    return "this console" if host in ("", "localhost") else host
+
+
 def log_lines(event: Event) -> list[str]:
     """Return what the log pane says of an event; nothing for what it need not say."""
     match event:
@@ -95,7 +100,7 @@ def _host_lines(event: HostTask) -> list[str]:
     if event.status is HostStatus.STARTED:
         return []
     seconds = f" ({event.seconds:.1f} s)" if event.seconds >= 1 else ""
-    head = f"   {HOST_MARK[event.status]} {event.status:<11} {event.host}{seconds}"
+    head = f"   {HOST_MARK[event.status]} {event.status:<11} {place(event.host)}{seconds}"
     if not event.message or event.status in (HostStatus.OK, HostStatus.CHANGED, HostStatus.SKIPPED):
         return [head]
     return [head, *(f"       {line}" for line in event.message.splitlines()[:20])]

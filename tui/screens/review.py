@@ -143,6 +143,8 @@ class ReviewScreen(FrameScreen[Reviewed]):
         """Fill the lists; Start has the focus where it may be pressed."""
         self.query_one("#choice-rows", OptionList).set_options(self._choice_rows())
         self.query_one("#finding-rows", OptionList).set_options(self._finding_rows())
+        for name in list(self.data.files)[:1]:
+            self._preview(name)
         self.query_one("#back" if self.blocked else "#start", Button).focus()
 
     # -- content --------------------------------------------------------------------------------------------
@@ -157,7 +159,7 @@ class ReviewScreen(FrameScreen[Reviewed]):
             rows.append(
                 Row(
                     Content.assemble(
-                        (f"{step[:20]:<21}", "bold"), (f"{question[:28]:<29}", "$text-muted"), answer
+                        (f"{step[:15]:<16}", "bold"), (f"{question[:26]:<27}", "$text-muted"), answer
                     ),
                     id=f"{number}:{step_id}",
                 )
@@ -234,8 +236,11 @@ class ReviewScreen(FrameScreen[Reviewed]):
     @on(Tree.NodeHighlighted)
     def _show_file(self, event: Tree.NodeHighlighted[str]) -> None:
         if event.node.data is not None:
-            self.query_one("#preview", Static).update(Content(self.data.files[event.node.data]))
-            self.query_one("#preview-scroll", VerticalScroll).scroll_home(animate=False)
+            self._preview(event.node.data)
+
+    def _preview(self, name: str) -> None:
+        self.query_one("#preview", Static).update(Content(self.data.files[name]))
+        self.query_one("#preview-scroll", VerticalScroll).scroll_home(animate=False)
 
     @on(OptionList.OptionSelected)
     def _jump(self, event: OptionList.OptionSelected) -> None:

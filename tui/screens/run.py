@@ -16,7 +16,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import DataTable, Input, Log, Static, TabbedContent, TabPane
 
-from tui.run_lines import HOST_MARK, STAGE_MARK, clock, left_in_words, log_lines, raw_lines
+from tui.run_lines import HOST_MARK, STAGE_MARK, clock, left_in_words, log_lines, place, raw_lines
 from tui.screens.dialogs import Choose
 from tui.widgets.frame import FrameScreen
 from wizards.provision.events import Event, HostStatus, RunStatus, StageStatus
@@ -204,7 +204,7 @@ class RunScreen(FrameScreen[str]):
             rows.append(
                 Content.assemble(
                     (
-                        f" {STAGE_MARK[stage.status]} {stage.title[:20]:<20}",
+                        f" {STAGE_MARK[stage.status]} {stage.title[:24]:<24}",
                         styles.get(stage.status, "dim"),
                     ),
                     (f" {took:>7}", "dim"),
@@ -227,7 +227,7 @@ class RunScreen(FrameScreen[str]):
                 table.update_cell(host.name, "state", state)
                 table.update_cell(host.name, "task", task)
             else:
-                table.add_row(Content(host.name), state, task, key=host.name)
+                table.add_row(Content(place(host.name)), state, task, key=host.name)
 
     def _draw_failures(self, progress: Progress) -> None:
         blocked = [one for one in progress.findings if one.get("severity") in {"block", "warn"}]
@@ -338,7 +338,7 @@ class RunScreen(FrameScreen[str]):
         host = next((one for one in self._progress.hosts if one.name == name), None)
         if host is not None:
             await self.app.push_screen_wait(
-                Choose(name, host_details(host, self._progress), [("ok", "Close")])
+                Choose(place(name), host_details(host, self._progress), [("ok", "Close")])
             )
 
     @work(exclusive=True, group="run-dialog", description="cancel")
@@ -439,7 +439,7 @@ def failures_text(progress: Progress) -> Content:
     """Return every failure and finding: host, stage, task, message."""
     parts = [
         Content.assemble(
-            (f"✗ {one.host or 'this console'} · {one.stage} · {one.task}\n", "bold $text-error"),
+            (f"✗ {place(one.host)} · {one.stage} · {one.task}\n", "bold $text-error"),
             f"{one.message}\n",
         )
         for one in progress.failures
