@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import threading
@@ -70,6 +71,8 @@ def run_app(start: Start) -> int:
 
     The screen is drawn on standard error, as Textual does. A terminal that vanishes ends the viewer only.
     """
+    # Libraries that log without a handler would print over the screen.
+    logging.getLogger().addHandler(logging.NullHandler())
     app = SlipwayApp(start)
     try:
         code = app.run(mouse=os.environ.get("SLIPWAY_MOUSE", "1") != "0")

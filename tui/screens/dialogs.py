@@ -40,8 +40,9 @@ class Choose(ModalScreen[str]):
                 yield Static(Content(self._text), classes="dialog-text", markup=False)
             with Horizontal(classes="buttons"):
                 for index, (name, title) in enumerate(self._buttons):
-                    variant = "primary" if index == 0 else "default"
-                    yield Button(Content(title), id=f"choose-{name}", variant=variant, compact=True)
+                    button = Button(Content(title), id=f"choose-{name}", compact=True)
+                    button.variant = "primary" if index == 0 else "default"
+                    yield button
             yield Static(
                 "Enter: the marked button · Tab or arrows: the next one · Esc: back", classes="dialog-hint"
             )

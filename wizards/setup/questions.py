@@ -1,8 +1,8 @@
 """What a question is: declared once, rendered as widgets, as prompts, and from a file.
 
-An answer is a JSON value at a dotted path of cluster.yaml (``network.cilium.hubble``). `Answers` holds what the
-user said; everything else is a default, computed from what is known at that moment, so that going back and
-changing an early answer moves the later defaults along and loses nothing.
+An answer is a JSON value at a dotted path of cluster.yaml (``network.cilium.hubble``). `Answers` holds what
+the user said; everything else is a default, computed from what is known at that moment, so that going back
+and changing an early answer moves the later defaults along and loses nothing.
 """
 
 from __future__ import annotations
