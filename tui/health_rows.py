@@ -60,10 +60,9 @@ def _rows(health: Health) -> Iterator[HealthRow]:
         yield HealthRow("h-warnings", "Warnings of the last hour")
     for number, group in enumerate(health.warnings[:20]):
         yield _warning(number, group, health)
-    for one in health.unread:
-        yield HealthRow(
-            f"unread-{one.what}", one.what, f"not looked at: {one.reason}", State.UNKNOWN, one.reason
-        )
+    for gap in health.unread:
+        text = f"not looked at: {gap.reason}"
+        yield HealthRow(f"unread-{gap.what}", gap.what, text, State.UNKNOWN, gap.reason)
 
 
 def _control_plane(health: Health) -> HealthRow:
