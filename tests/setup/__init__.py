@@ -1,0 +1,1 @@
+"""Tests of questions, answers, rules and the file."""
