@@ -118,7 +118,7 @@ async def test_bad_input_says_what_is_wrong_stops_next_and_is_not_lost(home: Pat
         await pilot.pause()
         await pilot.press("end", *(["backspace"] * len(name.value)))
         await type_text(pilot, "Bad {{name}}")
-        await until(pilot, lambda: "as a template" in text_of(app), "what is wrong with it")
+        await until(pilot, lambda: "for a template" in text_of(app), "what is wrong with it")
         await pilot.press("ctrl+n")
         await pilot.pause()
         assert wizard(app).step.id == "where"

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tui.commands.health import show
-from tui.commands.runs import follow_run
 from tui.commands.screens import USAGE, why_no_screen
-from tui.plain import say, tell
+from tui.plain import FINAL_CODES, print_run, say, tell
 from tui.start import Mode, Start
 from wizards.clusters import Cluster, Clusters, RunRef, UnknownCluster, slipway_home, yard_dir
 
@@ -87,8 +86,22 @@ def _to_the_end(cluster: Cluster, run: RunRef, *, ordered_fault: bool) -> int:
     """Follow the run; after a fault that was ordered, do what a user would: retry."""
     from wizards.provision.launch import Secrets, start_retry
 
-    code = follow_run(cluster, run, as_json=False)
+    code = _follow(run)
     if code == 1 and ordered_fault:
         say("That was the fault you ordered. Retrying from the first stage that is not done:")
-        code = follow_run(cluster, start_retry(cluster, run, secrets=Secrets()), as_json=False)
+        code = _follow(start_retry(cluster, run, secrets=Secrets()))
     return code
+
+
+def _follow(run: RunRef) -> int:
+    """Print the run to its end. Ctrl-C ends practice for good: the run is stopped, not left behind."""
+    from wizards.provision.launch import follow, request_cancel
+
+    try:
+        return FINAL_CODES[print_run(follow(run), as_json=False)]
+    except KeyboardInterrupt:
+        tell("Stopping ...")
+        request_cancel(run, by="Ctrl-C", now=True)
+        for _ in follow(run):
+            pass
+        return FINAL_CODES[run.status()]

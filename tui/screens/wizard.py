@@ -195,10 +195,11 @@ class WizardScreen(FrameScreen[Answers | None]):
             button.refresh(layout=True)
 
     def _state(self, step: Step) -> str:
-        if any(one.severity is Severity.BLOCK and self.belongs(one, step) for one in self._findings):
-            return "blocked"
         ids = [one.id for one in self.walk]
-        return "done" if ids.index(step.id) < ids.index(self.step.id) else "open"
+        if ids.index(step.id) >= ids.index(self.step.id):
+            return "open"  # what has not been asked yet cannot be wrong
+        blocked = any(one.severity is Severity.BLOCK and self.belongs(one, step) for one in self._findings)
+        return "blocked" if blocked else "done"
 
     def belongs(self, finding: Finding, step: Step) -> bool:
         """Tell whether a finding speaks of one of the step's answers."""
