@@ -32,10 +32,10 @@ _TRUE: Final = frozenset({"true", "True", "TRUE"})
 _FALSE: Final = frozenset({"false", "False", "FALSE"})
 _TRUE_WORDS: Final = frozenset({"yes", "Yes", "YES", "on", "On", "ON"})
 _FALSE_WORDS: Final = frozenset({"no", "No", "NO", "off", "Off", "OFF"})
-_INT: Final = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,18})")
+_INT: Final = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,98})")
 _FLOAT: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _ODD_NUMBER: Final = re.compile(
-    r"[-+]?(?:0[0-9_]+|0o[0-7]+|0x[0-9a-fA-F_]+|0b[01_]+|[0-9][0-9_]*_[0-9_]*|[0-9]{20,}|\.(?:inf|Inf|INF))"
+    r"[-+]?(?:0[0-9_]+|0o[0-7]+|0x[0-9a-fA-F_]+|0b[01_]+|[0-9][0-9_]*_[0-9_]*|[0-9]{100,}|\.(?:inf|Inf|INF))"
     r"|\.(?:nan|NaN|NAN)"
 )
 _STRING_TAG: Final = "tag:yaml.org,2002:str"
