@@ -14,6 +14,7 @@ from wizards.setup import answers as _answers
 from wizards.setup.answers import get, is_empty, is_given, value_of
 from wizards.setup.finding import Finding, Severity
 from wizards.setup.parsing import parse
+from wizards.setup.paths import parent
 from wizards.setup.proposals import complete_nodes, propose_roles
 from wizards.setup.questions import AnswerError, Answers, Question, Step, Value
 from wizards.setup.steps_control import CONTROL_STEP
@@ -95,18 +96,23 @@ def question_at(path: str) -> Question | None:
 
 
 def step_of(path: str) -> Step | None:
-    """Return the step in which the answer that a finding's `path` names is given."""
+    """Return the step in which the answer that a finding's `path` names is given, or its neighbours are."""
     found = _owner(path)
     if found:
         return found[0]
-    return next((step for known, (step, _) in _QUESTIONS.items() if path and known.startswith(path)), None)
+    while path:
+        near = (step for known, (step, _) in _QUESTIONS.items() if known.startswith(f"{path}."))
+        if (step := next(near, None)) is not None:
+            return step
+        path = parent(path)
+    return None
 
 
 def _owner(path: str) -> tuple[Step, Question] | None:
     while path:
         if path in _QUESTIONS:
             return _QUESTIONS[path]
-        path = path[: max(path.rfind("."), path.rfind("["), 0)]
+        path = parent(path)
     return None
 
 
