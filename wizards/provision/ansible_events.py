@@ -5,6 +5,7 @@ What they hold was measured with ansible-runner 2.4.3 under ansible-core 2.18. N
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -17,6 +18,7 @@ REPORT: Final = "slipway_report"  # the fact by which a playbook hands something
 _LINE: Final = 1000  # characters of a log line
 _LINES: Final = 60  # log lines of one event
 _KEPT: Final = 20_000  # log lines that wait for `take_lines`, at most
+_COMPLAINT: Final = re.compile(r"(?:ERROR!|\[ERROR\]:)\s*")
 _BAD: Final = frozenset({HostStatus.FAILED, HostStatus.UNREACHABLE})
 
 
@@ -50,8 +52,8 @@ class StageMapper:
         kind = raw.get("event", "")
         data = raw.get("event_data") or {}
         self._take_output(raw.get("stdout") or "")
-        if kind == "error":
-            self.last_error = self._text(raw.get("stdout") or "").strip()
+        if kind in {"error", "verbose"}:
+            self._take_complaint(kind, raw.get("stdout") or "")
         if kind == "playbook_on_play_start":
             return [PlayStarted(stage=self.stage, name=self._name(data.get("name")))]
         if kind == "playbook_on_task_start":
@@ -81,6 +83,13 @@ class StageMapper:
         self.rescued = tuple(dict.fromkeys([*self.rescued, *(event.host for event in fixed)]))
         self._failed.clear()
         return list(fixed)
+
+    def _take_complaint(self, kind: str, output: str) -> None:
+        """Keep Ansible's own last complaint; before its first play it comes as a plain line."""
+        text = self._text(output).strip()
+        found = _COMPLAINT.match(text)
+        if found or (kind == "error" and text):
+            self.last_error = one_line(text[found.end() :] if found else text, 600)
 
     def _task_started(self, raw: Mapping[str, Any], data: Mapping[str, Any]) -> list[Event]:
         if self.cancelling:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,9 +19,11 @@ from typing import Final
 
 from wizards.clusters import Cluster, RunRef
 from wizards.files import private_folder, write_private
+from wizards.lock import ClusterLock, Holder
 from wizards.provision.cancel import CANCEL_FILE, CancelRequest, write_cancel
 from wizards.provision.events import Event, RunStarted, RunStatus, StageFinished, StageStatus
 from wizards.provision.journal import JournalReader, finished, interrupted, read_journal
+from wizards.provision.leftovers import clear_leftovers
 from wizards.provision.plan import Plan
 
 KEPT_RUNS: Final = 20
@@ -40,6 +43,7 @@ _PASSED: Final = (
     "XDG_RUNTIME_DIR",
 )
 _PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+_SECRET: Final = re.compile("PASS|SECRET|TOKEN")
 
 
 class LaunchError(Exception):
@@ -75,43 +79,60 @@ def start_run(
         wizards.lock.ClusterBusy: Someone else holds the cluster.
         LaunchError: The supervisor did not come up.
     """
-    run = _new_run(cluster)
-    try:
-        with cluster.lock(plan.job, run=run.id) as lock:
-            private_folder(run.path)
-            _clear_old(cluster)
-            write_private(run.plan_file, plan.to_json())
-            if retry_of is not None:
-                write_private(run.path / "done.json", json.dumps({"run": retry_of.id, "stages": list(done)}))
-            process = _spawn(cluster, run, lock.fileno(), secrets or Secrets())
-            _wait_until_started(run, process)
-    except BaseException:
-        if not run.journal.exists():
-            shutil.rmtree(run.path, ignore_errors=True)
-        raise
+    with cluster.lock(plan.job) as lock, _new_run(cluster) as (run, alive):
+        lock.say(Holder.this_process(plan.job, run.id))
+        _clear_old(cluster)
+        write_private(run.plan_file, plan.to_json())
+        if retry_of is not None:
+            write_private(run.path / "done.json", json.dumps({"run": retry_of.id, "stages": list(done)}))
+        process = _spawn(cluster, run, (lock.fileno(), alive.fileno()), secrets or Secrets())
+        _wait_until_started(run, process)
     return run
 
 
-def _new_run(cluster: Cluster) -> RunRef:
-    private_folder(cluster.runs_dir)
+@contextlib.contextmanager
+def _new_run(cluster: Cluster) -> Iterator[tuple[RunRef, ClusterLock]]:
+    """Give a folder for a run, and the lock by which it counts as alive; both go if it does not begin.
+
+    The lock is held before the folder has its name: nobody ever sees a run that begins as a dead one.
+    """
+    draft = private_folder(cluster.runs_dir) / f".new-{os.getpid()}"
+    shutil.rmtree(draft, ignore_errors=True)
+    run = RunRef(cluster.runs_dir / _new_id(cluster))
+    with ClusterLock.acquire(private_folder(draft) / run.lock.name, doing="supervising", run=run.id) as alive:
+        draft.rename(run.path)
+        try:
+            yield run, alive
+        except BaseException:
+            if not run.journal.exists():
+                shutil.rmtree(run.path, ignore_errors=True)
+            raise
+
+
+def _new_id(cluster: Cluster) -> str:
+    """Return an id later than all others, also when the clock was set back."""
     stem = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    names = [stem, *(f"{stem}-{number}" for number in range(2, 1000))]
-    return RunRef(next(path for name in names if not (path := cluster.runs_dir / name).exists()))
+    latest = cluster.latest_run()
+    if latest is None or latest.key[0] < stem:
+        return stem
+    return f"{latest.key[0]}-{latest.key[1] + 1}"
 
 
-def _spawn(cluster: Cluster, run: RunRef, lock: int, secrets: Secrets) -> subprocess.Popen[bytes]:
+def _spawn(
+    cluster: Cluster, run: RunRef, locks: tuple[int, int], secrets: Secrets
+) -> subprocess.Popen[bytes]:
     log = os.open(run.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    command = [sys.executable, "-m", "wizards.provision.supervisor", str(cluster.root), run.id, str(lock)]
+    command = [sys.executable, "-m", "wizards.provision.supervisor", str(cluster.root), run.id]
     try:
         process = subprocess.Popen(
-            command,
+            [*command, *map(str, locks)],
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
             cwd="/",
             env=_environment(),
             start_new_session=True,
-            pass_fds=(lock,),
+            pass_fds=locks,
         )
     finally:
         os.close(log)
@@ -126,6 +147,7 @@ def _environment() -> dict[str, str]:
         key: value
         for key, value in os.environ.items()
         if key in _PASSED or key.upper() in _PROXIES or key.startswith(("LC_", "SLIPWAY_"))
+        if not _SECRET.search(key)
     }
     # The interpreter must find this very Slipway, also when it runs from a bare tree.
     root = str(Path(__file__).resolve().parents[2])
@@ -155,19 +177,17 @@ def _last_line(log: Path) -> str:
 
 
 def _clear_old(cluster: Cluster) -> None:
-    """Remove what runs left that ended with the machine, and the oldest runs beyond the kept ones."""
+    """End and remove what dead runs left behind, and the oldest runs beyond the kept ones."""
     runs = cluster.runs()
     for run in runs:
-        mark = run.path / "private"
-        if mark.exists() and not run.is_alive():
-            folder = Path(mark.read_text(encoding="utf-8"))
-            if folder.name.startswith("slipway-"):
-                shutil.rmtree(folder, ignore_errors=True)
-            mark.unlink(missing_ok=True)
+        if not run.is_alive():
+            clear_leftovers(run)
     succeeded = next((run for run in runs if run.status() is RunStatus.SUCCEEDED), None)
     for run in runs[KEPT_RUNS:]:
         if run != succeeded:
             shutil.rmtree(run.path, ignore_errors=True)
+    for draft in cluster.runs_dir.glob(".new-*"):
+        shutil.rmtree(draft, ignore_errors=True)
 
 
 def start_retry(cluster: Cluster, run: RunRef, *, secrets: Secrets | None = None) -> RunRef:

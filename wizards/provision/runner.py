@@ -9,6 +9,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -22,6 +24,14 @@ EventHandler = Callable[[Mapping[str, Any]], None]
 _SSH_PROMPT: Final = r"SSH password:\s*?$"
 _BECOME_PROMPT: Final = r"BECOME password.*:\s*?$"
 _REMOTE_ONLY: Final = "localhost"
+# What holds where a stage says nothing of it; runner itself would switch host key checking off.
+_SAFE: Final = {
+    "ANSIBLE_HOST_KEY_CHECKING": "True",
+    "ANSIBLE_RETRY_FILES_ENABLED": "False",
+    "ANSIBLE_NOCOLOR": "True",
+    "ANSIBLE_NOCOWS": "True",
+}
+_SOCKET_ROOM: Final = 104 - len("/0123456789.0123456789abcdef")  # see ansible_env
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +56,7 @@ def run_stage(
     *,
     environment: Mapping[str, str],
     passwords: Passwords,
+    sockets: Path,
     on_event: EventHandler,
     cancelled: Callable[[], bool],
 ) -> Outcome:
@@ -56,6 +67,8 @@ def run_stage(
         folder: A private folder for this stage, made here.
         environment: What ansible-playbook gets beside the stage's own.
         passwords: For the prompts of stages that reach the nodes.
+        sockets: Private folder for ssh's shared connections, used where its path is short enough: those of
+            another run, or of a practice yard that is gone, are then never met.
         on_event: Called for every event of ansible-runner, in order.
         cancelled: Polled once a second; True kills ansible-playbook.
     """
@@ -83,7 +96,7 @@ def run_stage(
             playbook=stage.playbook,
             inventory=stage.inventory,
             cmdline=_arguments(stage, variables, passwords),
-            envvars={**environment, **stage.env, "PATH": path},
+            envvars={**environment, **_SAFE, **stage.env, **_ours(folder, sockets), "PATH": path},
             passwords=_prompts(stage, passwords),
             event_handler=handle,
             cancel_callback=cancelled,
@@ -97,13 +110,25 @@ def run_stage(
     return Outcome(int(result.rc if result.rc is not None else 1), str(result.status))
 
 
+def _ours(folder: Path, sockets: Path) -> dict[str, str]:
+    """Return what no stage may change: where modules with their arguments lie, and that none are shown."""
+    ours = {
+        "ANSIBLE_LOCAL_TEMP": str(private_folder(folder / "tmp")),
+        "ANSIBLE_DISPLAY_ARGS_TO_STDOUT": "False",
+        "ANSIBLE_FORCE_COLOR": "False",
+    }
+    if len(os.fsencode(sockets)) <= _SOCKET_ROOM:
+        ours["ANSIBLE_SSH_CONTROL_PATH_DIR"] = str(private_folder(sockets))
+    return ours
+
+
 def _reaches_nodes(stage: Stage) -> bool:
     return bool(stage.hosts) and stage.hosts != (_REMOTE_ONLY,)
 
 
 def _arguments(stage: Stage, variables: Path, passwords: Passwords) -> str:
     """Return the command line's rest. No user text is in it: the variables go by file."""
-    parts = [f"-e @{variables}"]
+    parts = [f"-e {shlex.quote(f'@{variables}')}"]
     if _reaches_nodes(stage):
         parts += ["--ask-pass"] if passwords.ssh else []
         parts += ["--ask-become-pass"] if passwords.become else []

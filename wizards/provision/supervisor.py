@@ -1,21 +1,20 @@
 """The supervisor: a process of its own that carries a plan out and writes all it knows to the journal.
 
-``python -m wizards.provision.supervisor ROOT RUN_ID LOCK_FD``, started by `launch`. It belongs to no
-terminal, holds the cluster's lock for its life, and is the only process that imports ansible_runner. Secrets
-come as one JSON line on standard input.
+``python -m wizards.provision.supervisor ROOT RUN_ID LOCK_FD RUN_LOCK_FD``, started by `launch`. It
+belongs to no terminal, holds the cluster's lock for its life, and is the only process that imports
+ansible_runner. Secrets come as one JSON line on standard input.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import secrets as random
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import traceback
 from collections.abc import Iterator, Mapping
@@ -24,7 +23,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from wizards.clusters import Cluster, RunRef
-from wizards.lock import ClusterLock
+from wizards.lock import ClusterLock, Holder
 from wizards.provision.ansible_events import StageMapper
 from wizards.provision.cancel import CANCEL_FILE, CancelRequest, read_cancel
 from wizards.provision.estimate import expectations, total_range
@@ -42,16 +41,17 @@ from wizards.provision.events import (
     StageStatus,
 )
 from wizards.provision.journal import JournalWriter
+from wizards.provision.leftovers import clear_leftovers, make_private
 from wizards.provision.plan import Plan, Stage
-from wizards.provision.processes import MARK, kill_marked, marked
+from wizards.provision.processes import MARK, marked
 from wizards.provision.runner import Outcome, Passwords, run_stage
 from wizards.setup.finding import Finding, blocks
 from wizards.version import slipway_version
 
-PRIVATE_FILE: Final = "private"
-"""Names the run's folder on memory, so that the next start can remove what a crash of the machine left."""
 SKIP_FILE: Final = "done.json"
 """Ids of the stages that an earlier run did, and that run's id."""
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+_RESERVE: Final = 65_536  # bytes
 _TICK: Final = 0.2  # seconds between two looks at the journal's flush and at a request to stop
 _ESCALATE: Final = 10.0  # seconds between asking ansible-playbook to stop and killing it
 
@@ -92,6 +92,9 @@ class Supervisor:
         self._interrupted_at: float | None = None
         self._ended = threading.Event()
         self._disk_problem: OSError | None = None
+        # Given back at the end, so that on a full disk there is room for the last word.
+        self._reserve = run.path / "reserve"
+        self._reserve.write_bytes(os.urandom(_RESERVE))
 
     # -- the run --------------------------------------------------------------------------------------------
 
@@ -104,6 +107,11 @@ class Supervisor:
         try:
             with self._private_folder() as folder:
                 status, message = self._stages(folder, done)
+        except OSError as problem:
+            traceback.print_exc()
+            disk = problem is self._disk_problem or problem.errno in _FULL
+            status = RunStatus.FAILED
+            message = _disk_words(problem) if disk else f"The supervisor failed: {problem}"
         except Exception as error:  # whatever it was, the journal gets a last word
             traceback.print_exc()
             status, message = RunStatus.FAILED, f"The supervisor failed: {type(error).__name__}: {error}"
@@ -159,7 +167,7 @@ class Supervisor:
 
     def _stage(self, stage: Stage, folder: Path) -> tuple[RunStatus, str]:
         """Run one stage; RunStatus.SUCCEEDED when the run goes on."""
-        self._journal.append(StageStarted(stage=stage.id, tasks=stage.tasks))
+        self._journal.append(StageStarted(stage=stage.id))
         if self._is_cancelled():
             return self._stage_cancelled(stage)
         mapper = StageMapper(stage.id, hide=self._hide)
@@ -236,6 +244,7 @@ class Supervisor:
             folder,
             environment=environment | {MARK: self._mark},
             passwords=self._passwords,
+            sockets=folder.parent / "s",
             on_event=on_event,
             cancelled=self._must_be_killed,
         )
@@ -254,7 +263,7 @@ class Supervisor:
         """Take the passwords out of a text, wherever a module may have repeated them."""
         for secret in (self._passwords.ssh, self._passwords.become):
             if secret:
-                text = text.replace(secret, "********")
+                text = text.replace(secret, "********").replace(json.dumps(secret)[1:-1], "********")
         return text
 
     def _interrupt(self) -> None:
@@ -300,43 +309,40 @@ class Supervisor:
     @contextlib.contextmanager
     def _private_folder(self) -> Iterator[Path]:
         """Give a 0700 folder on memory, guarded by a watchdog; nothing of the run is left afterwards."""
-        from wizards.provision.ansible_env import close_connections, make_control_folder
-
-        make_control_folder(self._cluster.root)
-        folder = Path(tempfile.mkdtemp(prefix="slipway-", dir=_memory()))
-        (self._run.path / PRIVATE_FILE).write_text(str(folder), encoding="utf-8")
-        watchdog = self._start_watchdog(folder)
+        folder = make_private(self._run, self._mark)
+        watchdog = self._start_watchdog()
         try:
             yield folder
         finally:
-            kill_marked(self._mark)
-            close_connections(self._cluster.root)
-            shutil.rmtree(folder, ignore_errors=True)
-            (self._run.path / PRIVATE_FILE).unlink(missing_ok=True)
+            clear_leftovers(self._run)
             if watchdog.stdin is not None:
                 watchdog.stdin.close()
             watchdog.wait(timeout=30)
 
-    def _start_watchdog(self, folder: Path) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "wizards.provision.watchdog", self._mark, str(folder)]
-        return subprocess.Popen(
-            [*command, str(self._cluster.root)], stdin=subprocess.PIPE, start_new_session=True, cwd="/"
-        )
+    def _start_watchdog(self) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "wizards.provision.watchdog", str(self._run.path)]
+        return subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True, cwd="/")
 
     def _last_word(self, event: RunFinished) -> None:
         """End the journal; on a full disk, drop what waits to make room for the reason."""
         writer = self._journal.writer
         with self._journal.lock:
+            self._reserve.unlink(missing_ok=True)
             try:
                 writer.append(event)
                 writer.flush()
-            except OSError:
+            except OSError as problem:
                 writer.forget()
-                reason = (
-                    "There is no space left on this console's disk." if self._disk_problem else event.message
-                )
-                writer.append(RunFinished(status=RunStatus.FAILED, message=reason))
+                writer.append(RunFinished(status=RunStatus.FAILED, message=_disk_words(problem)))
             writer.close()
+
+
+def _disk_words(problem: OSError) -> str:
+    if problem.errno in _FULL:
+        return (
+            "The disk of this console is full: Slipway stopped, because it could not write down what it does."
+        )
+    return f"The journal of this run cannot be written: {problem.strerror or problem}."
 
 
 def why_failed(mapper: StageMapper) -> str:
@@ -347,14 +353,6 @@ def why_failed(mapper: StageMapper) -> str:
     hosts = list(dict.fromkeys("this console" if one.host == "localhost" else one.host for one in failures))
     more = f" and {len(hosts) - 5} more" if len(hosts) > 5 else ""
     return f"Failed on {', '.join(hosts[:5])}{more}: {failures[-1].name}."
-
-
-def _memory() -> str | None:
-    """Return a folder that lives in memory, None for the default where there is none."""
-    for folder in (os.environ.get("XDG_RUNTIME_DIR", ""), "/dev/shm"):  # noqa: S108 - 0700 below it
-        if folder and os.access(folder, os.W_OK | os.X_OK):
-            return folder
-    return None
 
 
 def _passwords() -> Passwords:
@@ -380,20 +378,19 @@ def _yard(cluster: Cluster) -> Iterator[None]:
 
 def main(argv: list[str]) -> int:
     """Run the supervisor; the exit code is for nobody."""
-    root, run_id, descriptor = Path(argv[0]), argv[1], int(argv[2])
+    root, run_id, (held, alive) = Path(argv[0]), argv[1], map(int, argv[2:])
     os.umask(0o077)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Not SIG_IGN: ansible-playbook would inherit that, and then could not be asked to stop.
+    signal.signal(signal.SIGINT, lambda *_: None)
     cluster = Cluster.open(root)
     run = RunRef(cluster.runs_dir / run_id)
     with (
-        ClusterLock.inherited(cluster.lock_path, descriptor) as lock,
-        ClusterLock.acquire(run.lock, doing="supervising", run=run_id),
+        ClusterLock.inherited(cluster.lock_path, held) as lock,
+        ClusterLock.inherited(run.lock, alive),
         _yard(cluster),
     ):
         plan_job = Plan.from_json(run.plan_file.read_bytes()).job
-        from wizards.lock import Holder
-
         lock.say(Holder.this_process(plan_job, run_id))
         supervisor = Supervisor(cluster, run, _passwords())
         signal.signal(signal.SIGTERM, supervisor.terminate)
