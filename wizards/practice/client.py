@@ -226,10 +226,14 @@ def _own(folder: Path) -> Path:
 def _with_nodes(yard: Yard, wanted: int) -> Yard:
     if len(yard.nodes) != wanted:
         raise YardError(
-            f"the practice yard is already running with {len(yard.nodes)} nodes, not {wanted}: "
+            f"the practice yard is already running with {_count(len(yard.nodes))}, not {wanted}: "
             "ask for as many, or end what uses it"
         )
     return yard
+
+
+def _count(nodes: int) -> str:
+    return "1 node" if nodes == 1 else f"{nodes} nodes"
 
 
 def _launch(files: YardFiles, nodes: int, deadline: float) -> bool:
