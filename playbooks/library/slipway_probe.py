@@ -73,6 +73,17 @@ def _run(*command):
     return done.returncode, done.stdout.decode("utf-8", "replace")
 
 
+def _os_release():
+    """Return what the system calls itself: ID, ID_LIKE, VERSION_ID and the rest."""
+    found = {}
+    for path in ("/etc/os-release", "/usr/lib/os-release"):
+        for line in (_read(path) or "").splitlines():
+            name, equals, value = line.partition("=")
+            if equals:
+                found.setdefault(name.strip(), value.strip().strip("\"'"))
+    return found
+
+
 def _memory():
     """Return /proc/meminfo: sizes in KiB, and plain counts."""
     found = {}
@@ -174,12 +185,12 @@ def _cgroup():
 
 def _missing_modules(names):
     """Return the kernel modules that are neither loaded, built in, nor to be had."""
-    builtin = _read("/lib/modules/%s/modules.builtin" % os.uname().release) or ""
+    builtin = _read(f"/lib/modules/{os.uname().release}/modules.builtin") or ""
     built = {Path(line).name.partition(".")[0].replace("-", "_") for line in builtin.splitlines()}
     missing = []
     for name in names:
         plain = name.replace("-", "_")
-        if plain in built or os.path.isdir("/sys/module/" + plain):
+        if plain in built or Path("/sys/module", plain).is_dir():
             continue
         if _run("modprobe", "-n", "-q", name)[0] != 0:
             missing.append(name)
@@ -202,7 +213,7 @@ def _firewall():
 
 def _disk(path):
     """Return whether a block device is there, and what is on it."""
-    if not os.path.exists(path):
+    if not Path(path).exists():
         return {"there": False, "holds": None}
     code, text = _run("lsblk", "-J", "-o", "NAME,FSTYPE,MOUNTPOINT", os.path.realpath(path))
     if code != 0:
@@ -215,7 +226,7 @@ def _disk(path):
     for device in devices:
         parts = device.get("children") or []
         if parts:
-            holds.append("%d partitions or volumes" % len(parts))
+            holds.append(f"{len(parts)} partitions or volumes")
         for one in (device, *parts):
             holds += [one[key] for key in ("fstype", "mountpoint") if one.get(key)]
     return {"there": True, "holds": ", ".join(holds)}
@@ -227,14 +238,19 @@ def probe(params):
     version, memory_cgroup = _cgroup()
     enforce = _read("/sys/fs/selinux/enforce")
     names = os.uname()
+    release = _os_release()
     return {
+        "uid": os.geteuid(),
+        "os_id": release.get("ID"),
+        "os_version": release.get("VERSION_ID"),
+        "os_name": release.get("PRETTY_NAME"),
         "clock_offset": time.time() - params["console_time"],
         "node_name": names.nodename,
         "kernel": names.release,
         "architecture": names.machine,
         "machine_id": _read("/etc/machine-id"),
         "product_uuid": _read("/sys/class/dmi/id/product_uuid"),
-        "systemd": os.path.isdir("/run/systemd/system"),
+        "systemd": Path("/run/systemd/system").is_dir(),
         "cpus": os.cpu_count(),
         "sse4_2": "sse4_2" in _flags(),
         "memory_mib": memory.get("MemTotal", 0) // 1024 or None,
@@ -250,7 +266,7 @@ def probe(params):
         "cgroup_version": version,
         "cgroup_memory": memory_cgroup,
         "ports_taken": _listening(params["ports"]),
-        "remains": [path for path in _REMAINS if os.path.exists(path)],
+        "remains": [path for path in _REMAINS if Path(path).exists()],
         "modules_missing": _missing_modules(params["modules"]),
         "iscsi_name": bool(_read("/etc/iscsi/initiatorname.iscsi")),
         "volume_groups": _words("vgs", "--noheadings", "-o", "vg_name"),

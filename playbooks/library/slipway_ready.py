@@ -15,14 +15,14 @@ DOCUMENTATION = r"""
 module: slipway_ready
 short_description: Wait for nodes, workloads, Services, claims and pods of a cluster
 description:
-  - Reads the API until everything asked for is ready, or until the time is over; then it names what is missing.
+  - Reads the API until everything asked for is ready, or the time is over; then it names what is missing.
 options:
   kubeconfig: {description: Opens the API, type: path, required: true}
   timeout: {description: Seconds to wait, type: int, default: 300}
   node_count: {description: How many nodes must be ready, 0 for not asked, type: int, default: 0}
   nodes: {description: Names of nodes that must be ready, type: list, elements: str, default: []}
-  workloads: {description: "Each with kind, namespace, selector, minimum", type: list, elements: dict, default: []}
-  services: {description: "Each with namespace, name: must have an address", type: list, elements: dict, default: []}
+  workloads: {description: "Have kind, namespace, selector, minimum", type: list, elements: dict, default: []}
+  services: {description: "With namespace, name: have an address", type: list, elements: dict, default: []}
   claims: {description: "Each with namespace, name: must be bound", type: list, elements: dict, default: []}
   pods: {description: "Each with namespace, name: must run", type: list, elements: dict, default: []}
 author: [Slipway]
@@ -92,14 +92,14 @@ def nodes_missing(api, names, count):
     if not names and not count:
         return []
     found = {_named(node["metadata"]): node for node in api.items("/api/v1/nodes")}
-    missing = ["the node %s has not joined" % name for name in names if name not in found]
+    missing = [f"the node {name} has not joined" for name in names if name not in found]
     for name, node in sorted(found.items()):
         ready = _condition(node, "Ready")
         if ready.get("status") != "True":
             why = ready.get("message") or "it has not reported yet"
-            missing.append("the node %s is not ready: %s" % (name, why))
+            missing.append(f"the node {name} is not ready: {why}")
     if len(found) < count and not missing:
-        missing.append("%d of %d nodes have joined" % (len(found), count))
+        missing.append(f"{len(found)} of {count} nodes have joined")
     return missing
 
 
@@ -125,8 +125,9 @@ def _counts(kind, obj):
         ready = min(status.get("numberReady", 0), status.get("updatedNumberScheduled", 0))
     else:
         wanted = obj["spec"].get("replicas", 1)
-        updated = status.get("updatedReplicas", 0)
-        ready = min(status.get("readyReplicas", 0), updated) if kind == "Deployment" else status.get("readyReplicas", 0)
+        ready = status.get("readyReplicas", 0)
+        if kind == "Deployment":
+            ready = min(ready, status.get("updatedReplicas", 0))
     if status.get("observedGeneration", 0) < obj["metadata"].get("generation", 0):
         ready = 0
     return wanted, ready
@@ -137,19 +138,21 @@ def _pod_trouble(api, namespace, obj):
     from urllib.parse import quote
 
     labels = (obj["spec"].get("selector") or {}).get("matchLabels") or {}
-    selector = quote(",".join("%s=%s" % pair for pair in sorted(labels.items())))
-    for pod in api.items("/api/v1/namespaces/%s/pods?labelSelector=%s&limit=50" % (namespace, selector)):
+    selector = quote(",".join("{}={}".format(*pair) for pair in sorted(labels.items())))
+    for pod in api.items(f"/api/v1/namespaces/{namespace}/pods?labelSelector={selector}&limit=50"):
         status = pod.get("status") or {}
         if _condition(pod, "Ready").get("status") == "True":
             continue
-        for container in (status.get("initContainerStatuses") or []) + (status.get("containerStatuses") or []):
+        for container in (status.get("initContainerStatuses") or []) + (
+            status.get("containerStatuses") or []
+        ):
             waiting = (container.get("state") or {}).get("waiting") or {}
             if waiting.get("reason") not in (None, "PodInitializing", "ContainerCreating"):
-                words = "%s %s" % (waiting["reason"], waiting.get("message") or "")
-                return "pod %s: %s" % (_named(pod["metadata"]), words.strip())
+                words = "{} {}".format(waiting["reason"], waiting.get("message") or "")
+                return "pod {}: {}".format(_named(pod["metadata"]), words.strip())
         scheduled = _condition(pod, "PodScheduled")
         if scheduled.get("status") == "False":
-            return "pod %s: %s" % (_named(pod["metadata"]), scheduled.get("message") or "not scheduled")
+            return "pod {}: {}".format(_named(pod["metadata"]), scheduled.get("message") or "not scheduled")
     return ""
 
 
@@ -158,28 +161,28 @@ def workloads_missing(api, workloads):
     missing, lists = [], {}
     for wanted in workloads:
         kind, namespace = wanted["kind"], wanted["namespace"]
-        path = "/apis/apps/v1/namespaces/%s/%s" % (namespace, _PLURALS[kind])
+        path = f"/apis/apps/v1/namespaces/{namespace}/{_PLURALS[kind]}"
         if path not in lists:
             lists[path] = api.items(path)
         found = [obj for obj in lists[path] if _matches(wanted, obj)]
-        what = "%s %s" % (kind, wanted.get("name") or wanted["selector"])
+        what = "{} {}".format(kind, wanted.get("name") or wanted["selector"])
         if wanted.get("component"):
-            what = "%s: %s" % (wanted["component"], what)
+            what = "{}: {}".format(wanted["component"], what)
         if not found:
-            missing.append("%s is not there in %s" % (what, namespace))
+            missing.append(f"{what} is not there in {namespace}")
         counts = [_counts(kind, obj) for obj in found]
         if found and sum(count for count, _ in counts) < int(wanted.get("minimum", 1)):
-            missing.append("%s wants fewer pods than the %s it should have" % (what, wanted["minimum"]))
-        for obj, (count, ready) in zip(found, counts):
+            missing.append("{} wants fewer pods than the {} it should have".format(what, wanted["minimum"]))
+        for obj, (count, ready) in zip(found, counts, strict=True):
             if ready < count:
                 trouble = _pod_trouble(api, namespace, obj)
-                why = "; %s" % trouble if trouble else ""
-                missing.append("%s has %d of %d pods ready%s" % (what, ready, count, why))
+                why = f"; {trouble}" if trouble else ""
+                missing.append(f"{what} has {ready} of {count} pods ready{why}")
     return missing
 
 
 def _one(api, plural, wanted):
-    return api.get("/api/v1/namespaces/%s/%s/%s" % (wanted["namespace"], plural, wanted["name"]))
+    return api.get("/api/v1/namespaces/{}/{}/{}".format(wanted["namespace"], plural, wanted["name"]))
 
 
 def services_missing(api, services, addresses):
@@ -192,7 +195,7 @@ def services_missing(api, services, addresses):
         if found:
             addresses[wanted["name"]] = found[0]
         else:
-            missing.append("the Service %(namespace)s/%(name)s has been given no address" % wanted)
+            missing.append("the Service {namespace}/{name} has been given no address".format(**wanted))
     return missing
 
 
@@ -205,7 +208,7 @@ def claims_missing(api, claims, volumes):
         if phase == "Bound":
             volumes[wanted["name"]] = claim["spec"].get("volumeName", "")
         else:
-            missing.append("the volume claim %s/%s is %s" % (wanted["namespace"], wanted["name"], phase))
+            missing.append("the volume claim {}/{} is {}".format(wanted["namespace"], wanted["name"], phase))
     return missing
 
 
@@ -217,7 +220,7 @@ def pods_missing(api, pods):
         if _condition(pod, "Ready").get("status") != "True":
             phase = (pod.get("status") or {}).get("phase", "absent")
             why = _condition(pod, "PodScheduled").get("message") or ""
-            missing.append("the pod %s/%s is %s %s" % (wanted["namespace"], wanted["name"], phase, why))
+            missing.append("the pod {}/{} is {} {}".format(wanted["namespace"], wanted["name"], phase, why))
     return missing
 
 
@@ -246,14 +249,15 @@ def wait(module):
             missing, addresses, volumes = look(params)
         except Exception as problem:
             words = " ".join(str(problem).split())[:300]
-            missing, addresses, volumes = ["the cluster's API does not answer: %s" % words], {}, {}
+            missing, addresses, volumes = [f"the cluster's API does not answer: {words}"], {}, {}
         if not missing:
             seconds = time.monotonic() - began
             return {"changed": False, "seconds": seconds, "addresses": addresses, "volumes": volumes}
         if time.monotonic() - began > params["timeout"]:
-            more = ", and %d more" % (len(missing) - _SHOWN) if len(missing) > _SHOWN else ""
+            more = f", and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
             said = "; ".join(missing[:_SHOWN])
-            return {"failed": True, "missing": missing, "msg": "not ready after %d s: %s%s" % (params["timeout"], said, more)}
+            words = f"not ready after {params['timeout']} s: {said}{more}"
+            return {"failed": True, "missing": missing, "msg": words}
         time.sleep(_POLL)
 
 

@@ -31,7 +31,7 @@ def inside(root, name):
     """Return the place of `name` below `root`; raises ValueError where it leads out."""
     place = (root / name.lstrip("/")).resolve()
     if root not in place.parents and place != root:
-        raise ValueError("%s leads out of the practice node's folder" % name)
+        raise ValueError(f"{name} leads out of the practice node's folder")
     return place
 
 

@@ -13,6 +13,7 @@ from wizards.provision.components.installs import (
     default_class,
     installs,
     rehearsal_files,
+    retained_classes,
     storage_classes,
 )
 
@@ -22,5 +23,6 @@ __all__ = [
     "default_class",
     "installs",
     "rehearsal_files",
+    "retained_classes",
     "storage_classes",
 ]

@@ -135,8 +135,9 @@ def rehearsal_files(spec: ClusterSpec) -> dict[str, str]:
     from wizards.provision.components import rehearsal
 
     files = rehearsal.cluster_files(spec, {part.id: part for part in chosen_components(spec)})
+    default = default_class(spec)
     for one in (install for install in installs(spec) if install.is_software):
-        objects = rehearsal.install_objects(one.id, one.workloads, one.values, spec)
+        objects = rehearsal.install_objects(one.id, one.workloads, one.values, spec, default)
         about = f"REHEARSAL: what stands in for {one.title} on a practice cluster."
         files[rehearsal_path(one.id)] = objects_text(objects, about)
     return files
@@ -244,6 +245,18 @@ def storage_classes(spec: ClusterSpec) -> tuple[str, ...]:
         **_CLASS_OF,
     }
     return tuple(named[engine] for engine in storage.engines)
+
+
+def retained_classes(spec: ClusterSpec) -> tuple[str, ...]:
+    """Return the StorageClasses whose volumes outlive their claims."""
+    storage = spec.storage
+    policies = {
+        storage.hostpath.class_name: storage.hostpath.reclaim_policy,
+        storage.lvm.class_name: storage.lvm.reclaim_policy,
+        storage.zfs.class_name: storage.zfs.reclaim_policy,
+        storage.mayastor.class_name: storage.mayastor.reclaim_policy,
+    }
+    return tuple(name for name in storage_classes(spec) if policies.get(name) == "Retain")
 
 
 def default_class(spec: ClusterSpec) -> str:

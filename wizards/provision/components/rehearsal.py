@@ -125,10 +125,14 @@ def _extras(part_id: str) -> Iterator[Data]:
 
 
 def install_objects(
-    install_id: str, workloads: Sequence[Workload], values: Data | None, spec: ClusterSpec
+    install_id: str,
+    workloads: Sequence[Workload],
+    values: Data | None,
+    spec: ClusterSpec,
+    default_class: str,
 ) -> list[Data]:
     """Return what stands in for one chart or published file: definitions, classes, Services, workloads."""
-    content = [*_definitions(install_id), *_classes(install_id, spec)]
+    content = [*_definitions(install_id), *_classes(install_id, spec, default_class)]
     content += [_workload(workload, spec) for workload in workloads]
     service = (values or {}).get("service")
     if service and workloads:
@@ -152,13 +156,15 @@ def _definitions(install_id: str) -> list[Data]:
     return []
 
 
-def _classes(install_id: str, spec: ClusterSpec) -> Iterator[Data]:
+def _classes(install_id: str, spec: ClusterSpec, default_class: str) -> Iterator[Data]:
     """Give the StorageClasses that a chart makes by itself."""
     storage = spec.storage
     if install_id == "openebs" and {Engine.HOSTPATH, Engine.JIVA} & {*storage.engines}:
-        yield make.storage_class(storage.hostpath.class_name, "openebs.io/local")
+        name = storage.hostpath.class_name
+        yield make.storage_class(name, "openebs.io/local", default=default_class == name)
     if install_id == "openebs-jiva":
-        yield make.storage_class(storage.jiva.class_name, "jiva.csi.openebs.io", immediate=True)
+        name = storage.jiva.class_name
+        yield make.storage_class(name, "jiva.csi.openebs.io", default=default_class == name, immediate=True)
 
 
 def _workload(workload: Workload, spec: ClusterSpec) -> Data:

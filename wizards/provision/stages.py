@@ -1,0 +1,385 @@
+"""From answers to a plan: which stages a set-up has, and what each playbook is told.
+
+`stage_outline` is pure, for the review; `create_plan` adds the paths of one cluster's folder. Neither writes
+or reaches anything.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from wizards.provision.components import Install, default_class, installs, retained_classes, storage_classes
+from wizards.provision.plan import Plan, Stage
+from wizards.setup.components import chosen_components
+from wizards.setup.spec import ClusterSpec, Cni, EndpointKind, LoadBalancerKind, Role, Target
+
+if TYPE_CHECKING:
+    from wizards.clusters import Cluster
+
+PACKAGE_ROOT: Final = Path(__file__).resolve().parents[2]
+"""The folder that holds ``wizards`` and ``playbooks``: the checkout, or where the package is installed."""
+PLAYBOOKS: Final = PACKAGE_ROOT / "playbooks"
+CONSOLE: Final = "localhost"
+"""The host name of stages that work from this machine through the cluster's API."""
+KUBESPRAY_TASKS: Final = 714
+"""What cluster.yml lists for three nodes with Cilium (facts: kubespray.md); includes add to it."""
+
+
+class UnknownFault(ValueError):
+    """A fault was ordered for a node or a stage that this plan does not have; the text names those it has."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageOutline:
+    """A stage as the review shows it: what it is called and, in a sentence, what it does to the machines."""
+
+    id: str
+    title: str
+    summary: str
+
+
+_TEXTS: Final = {
+    "prepare": (
+        "Prepare this machine",
+        "Brings the tools the run needs to this machine. The servers are not touched.",
+    ),
+    "preflight": (
+        "Check the nodes",
+        "Logs in to every node and looks at what Kubernetes needs. Nothing is changed.",
+    ),
+    "kubernetes": (
+        "Install Kubernetes",
+        "Kubespray installs the container runtime, etcd, Kubernetes and the pod network on the nodes.",
+    ),
+    "cluster": (
+        "Make the local cluster",
+        "kind starts the nodes as containers on this machine and sets Kubernetes up in them.",
+    ),
+    "kubeconfig": (
+        "Fetch the credentials",
+        "Copies the administrator's kubeconfig into the cluster's private folder on this machine.",
+    ),
+    "network": ("Set up the network", "Installs {what} through the cluster's API."),
+    "load-balancer": (
+        "Set up the load balancer",
+        "Installs {what}, so that Services get addresses from your pools.",
+    ),
+    "storage": ("Set up storage", "Installs {what} and makes the StorageClasses that volumes come from."),
+    "mesh": ("Set up the service mesh", "Installs {what} through the cluster's API."),
+    "verify": (
+        "Prove that it works",
+        "Waits until all is ready, then tries an address and a volume in a namespace that is removed again.",
+    ),
+}
+_REHEARSAL: Final = (
+    "Rehearse Kubernetes",
+    "A rehearsal: same hosts and order as Kubespray, writing to the practice nodes' folders only.",
+)
+_LOCAL: Final = ("prepare", "cluster")
+_SERVERS: Final = ("prepare", "preflight", "kubernetes", "kubeconfig")
+_INSTALLING: Final = ("network", "load-balancer", "storage", "mesh")
+
+
+def stage_outline(spec: ClusterSpec, *, practice: bool = False) -> tuple[StageOutline, ...]:
+    """Return the stages that setting up `spec` takes, in order. Pure."""
+    return tuple(_outline(stage, spec, practice=practice) for stage in _stage_ids(spec))
+
+
+def _stage_ids(spec: ClusterSpec) -> tuple[str, ...]:
+    wanted = {install.stage for install in installs(spec)}
+    if spec.storage.engines:
+        # Even where kind or Kubespray brought the class: one, and only one, becomes the default.
+        wanted.add("storage")
+    if spec.load_balancer.kind is LoadBalancerKind.CLOUD_PROVIDER_KIND:
+        wanted.add("load-balancer")
+    first = _LOCAL if spec.target is Target.LOCAL else _SERVERS
+    return (*first, *(stage for stage in _INSTALLING if stage in wanted), "verify")
+
+
+def _outline(stage: str, spec: ClusterSpec, *, practice: bool) -> StageOutline:
+    title, summary = _REHEARSAL if practice and stage == "kubernetes" else _TEXTS[stage]
+    return StageOutline(stage, title, summary.format(what=_what(stage, spec)))
+
+
+def _what(stage: str, spec: ClusterSpec) -> str:
+    titles = [one.title for one in installs(spec) if one.stage == stage and one.is_software]
+    if not titles and spec.load_balancer.kind is LoadBalancerKind.CLOUD_PROVIDER_KIND:
+        titles = ["cloud-provider-kind"]
+    if not titles:
+        return "what was chosen"
+    return titles[0] if len(titles) == 1 else f"{', '.join(titles[:-1])} and {titles[-1]}"
+
+
+def create_plan(spec: ClusterSpec, cluster: Cluster, *, fail: str | None = None) -> Plan:
+    """Return the plan that sets `spec` up. Writes nothing, reaches nothing.
+
+    Args:
+        spec: The answers; their files are expected in the cluster's folder (`render.write_files`).
+        cluster: The cluster's folder.
+        fail: ``NODE:STAGE``: on a practice cluster that stage fails there once. The stages that work from
+            this machine have the one node ``localhost``.
+
+    Raises:
+        UnknownFault: `fail` names no node or stage of this plan, or this is no practice cluster.
+        RuntimeError: This is a practice cluster and its yard is not running.
+    """
+    maker = _Maker(spec, cluster)
+    stages = tuple(maker.stage(stage) for stage in _stage_ids(spec))
+    plan = Plan("create", spec.name, practice=cluster.is_practice, stages=stages)
+    return _with_fault(plan, fail, cluster.practice_dir) if fail else plan
+
+
+@dataclass(frozen=True, slots=True)
+class _Maker:
+    """Makes the stages of one plan."""
+
+    spec: ClusterSpec
+    cluster: Cluster
+
+    def stage(self, stage: str) -> Stage:
+        outline = _outline(stage, self.spec, practice=self.cluster.is_practice)
+        makers: dict[str, Callable[[], Stage]] = {
+            "prepare": self._prepare,
+            "preflight": self._preflight,
+            "kubernetes": self._rehearsal if self.cluster.is_practice else self._kubespray,
+            "cluster": self._kind,
+            "kubeconfig": self._kubeconfig,
+            "verify": self._verify,
+        }
+        made = makers[stage]() if stage in makers else self._installing(stage)
+        return replace(made, id=stage, title=outline.title, summary=outline.summary)
+
+    def _common(self) -> dict[str, Any]:
+        return {
+            "slipway_cluster": self.spec.name,
+            "slipway_practice": self.cluster.is_practice,
+            "slipway_home": str(self._home),
+            "slipway_kubeconfig": str(self.cluster.kubeconfig),
+            "slipway_package": str(PACKAGE_ROOT),
+            "slipway_helm": os.environ.get("SLIPWAY_HELM", ""),
+            "slipway_proxy": _proxy(self.spec),
+        }
+
+    @property
+    def _home(self) -> Path:
+        return self.cluster.root.parent.parent
+
+    def _console(self, playbook: str, tasks: int, **variables: Any) -> Stage:
+        """Return a stage that works from this machine."""
+        return self._made(playbook, PLAYBOOKS / "console.yml", (CONSOLE,), tasks, variables)
+
+    def _nodes(self, playbook: str, tasks: int, **variables: Any) -> Stage:
+        """Return a stage that works on the nodes over SSH."""
+        names = tuple(node.name for node in self.spec.nodes)
+        return self._made(playbook, self.cluster.inventory_dir, names, tasks, variables)
+
+    def _made(
+        self, playbook: str, inventory: Path, hosts: tuple[str, ...], tasks: int, more: dict[str, Any]
+    ) -> Stage:
+        from wizards.provision.ansible_env import ansible_env
+
+        return Stage(
+            id="",
+            title="",
+            playbook=playbook,
+            directory=str(PLAYBOOKS),
+            inventory=str(inventory),
+            hosts=hosts,
+            tasks=tasks,
+            variables=self._common() | more,
+            # By name, because Ansible ignores an ansible.cfg in a folder that others may write.
+            env=ansible_env(self.spec, self.cluster) | {"ANSIBLE_CONFIG": str(PLAYBOOKS / "ansible.cfg")},
+        )
+
+    def _prepare(self) -> Stage:
+        charts = any(install.chart for install in installs(self.spec))
+        local = self.spec.target is Target.LOCAL
+        real = not self.cluster.is_practice
+        return self._console(
+            "prepare.yml",
+            4,
+            slipway_wants_kubespray=real and not local,
+            slipway_wants_helm=real and charts,
+            slipway_wants_kind=real and local,
+            slipway_provider=self.spec.local.provider.value,
+            slipway_kubespray_named=os.environ.get("SLIPWAY_KUBESPRAY", ""),
+        )
+
+    def _preflight(self) -> Stage:
+        from wizards.provision.preflight import probe_wants
+
+        stage = self._nodes("preflight.yml", 6, slipway_wants=probe_wants(self.spec))
+        return replace(stage, after="preflight")
+
+    def _kubespray(self) -> Stage:
+        from wizards.provision.ansible_env import kubespray_env
+        from wizards.provision.kubespray import kubespray_folder
+
+        named = os.environ.get("SLIPWAY_KUBESPRAY", "")
+        folder = Path(named).expanduser().absolute() if named else kubespray_folder(self._home)
+        return Stage(
+            id="",
+            title="",
+            playbook="cluster.yml",
+            directory=str(folder),
+            inventory=str(self.cluster.inventory_dir),
+            hosts=tuple(node.name for node in self.spec.nodes),
+            tasks=KUBESPRAY_TASKS,
+            env=kubespray_env(self.spec, self.cluster),
+        )
+
+    def _rehearsal(self) -> Stage:
+        rehearsal = self.cluster.root / "components" / "kubernetes"
+        return self._nodes(
+            "practice/kubernetes.yml",
+            36,
+            slipway_yard_kubeconfig=self._yard_kubeconfig(),
+            slipway_rehearsal=str(rehearsal),
+            slipway_version=self.spec.kubernetes.version,
+            slipway_runtime=self.spec.kubernetes.runtime.value,
+            slipway_cni=self.spec.network.cni.value,
+            slipway_endpoint=_endpoint(self.spec),
+            slipway_pods=self.spec.network.pods,
+            slipway_services=self.spec.network.services,
+            slipway_domain=self.spec.kubernetes.domain,
+        )
+
+    def _yard_kubeconfig(self) -> str:
+        from wizards.practice.client import read_yard
+
+        yard = read_yard(self.cluster.practice_dir)
+        if yard is None:
+            raise RuntimeError(f"the practice yard of {self.spec.name} is not running")
+        return str(yard.kubeconfig)
+
+    def _kind(self) -> Stage:
+        replaced = self.spec.network.cni is not Cni.KINDNET
+        return self._console(
+            "kind.yml",
+            6,
+            slipway_provider=self.spec.local.provider.value,
+            slipway_kind_config=str(self.cluster.root / "kind.yaml"),
+            # Without a network plugin the nodes cannot become ready, and kind would wait in vain (rule 31).
+            slipway_kind_waits=not replaced,
+        )
+
+    def _kubeconfig(self) -> Stage:
+        first = self.spec.with_role(Role.CONTROL_PLANE)[0].name
+        variables = {"slipway_endpoint": _endpoint(self.spec), "slipway_control_plane": first}
+        if self.cluster.is_practice:
+            variables["slipway_yard_kubeconfig"] = self._yard_kubeconfig()
+            return self._console("kubeconfig.yml", 4, **variables)
+        return replace(self._nodes("kubeconfig.yml", 4, **variables), hosts=(first,))
+
+    def _installing(self, stage: str) -> Stage:
+        parts = [install for install in installs(self.spec) if install.stage == stage]
+        kind = self.spec.load_balancer.kind
+        return self._console(
+            f"{stage.replace('-', '_')}.yml",
+            2 + sum(_task_count(part, practice=self.cluster.is_practice) for part in parts),
+            slipway_installs=[part.variables(self.cluster.root) for part in parts],
+            slipway_default_class=default_class(self.spec) if stage == "storage" else "",
+            slipway_find_pool=self._finds_pool() if stage == "load-balancer" else False,
+            slipway_cloud_provider=stage == "load-balancer" and kind is LoadBalancerKind.CLOUD_PROVIDER_KIND,
+            slipway_provider=self.spec.local.provider.value,
+        )
+
+    def _finds_pool(self) -> bool:
+        """Tell whether the pool must be found in kind's own network, which is there only after kind ran."""
+        kinds = (LoadBalancerKind.METALLB_L2, LoadBalancerKind.CILIUM_L2)
+        balancer = self.spec.load_balancer
+        return self.spec.target is Target.LOCAL and balancer.kind in kinds and not balancer.pools
+
+    def _verify(self) -> Stage:
+        spec = self.spec
+        workloads = [
+            {
+                "component": part.title,
+                "kind": one.kind,
+                "namespace": one.namespace,
+                "selector": one.selector,
+                "minimum": one.minimum,
+            }
+            for part in chosen_components(spec)
+            for one in part.workloads
+        ]
+        balanced = spec.load_balancer.kind is not LoadBalancerKind.NONE
+        automatic = not spec.load_balancer.pools or any(pool.auto_assign for pool in spec.load_balancer.pools)
+        return self._console(
+            "verify.yml",
+            9,
+            slipway_nodes=[node.name for node in spec.nodes],
+            slipway_node_count=_node_count(spec),
+            slipway_workloads=workloads,
+            slipway_classes=list(storage_classes(spec)),
+            slipway_retained=list(retained_classes(spec)),
+            slipway_try_address=balanced and automatic,
+            slipway_pause_image=f"{spec.mirrors.registry or 'registry.k8s.io'}/pause:3.10",
+        )
+
+
+def _proxy(spec: ClusterSpec) -> dict[str, str]:
+    """Return the environment for downloads on this machine; nodes are always reached directly."""
+    proxy = spec.proxy
+    chosen = {"http_proxy": proxy.http, "https_proxy": proxy.https}
+    found = {name: url for name, url in chosen.items() if url}
+    if not found:
+        return {}
+    direct = ["localhost", "127.0.0.1", *(node.address for node in spec.nodes)]
+    if spec.endpoint.address:
+        direct.append(spec.endpoint.address)
+    return found | {"no_proxy": ",".join((*direct, *proxy.no_proxy))}
+
+
+def _node_count(spec: ClusterSpec) -> int:
+    if spec.target is Target.LOCAL:
+        return spec.local.control_planes + spec.local.workers
+    return len(spec.nodes)
+
+
+def _task_count(install: Install, *, practice: bool) -> int:
+    """Return how many tasks the role that installs it reports, the ones left out included."""
+    return 9 if install.is_software and not practice else 8
+
+
+def _endpoint(spec: ClusterSpec) -> dict[str, str]:
+    """Return how this machine reaches the API server: its URL, and the name its certificate is checked for.
+
+    Where the nodes have no common address, the first control plane is asked by the address SSH uses. That one
+    need not stand in the certificate; the name ``kubernetes`` always does (Kubespray's apiserver_sans).
+    """
+    endpoint = spec.endpoint
+    if endpoint.kind in (EndpointKind.KUBE_VIP, EndpointKind.EXTERNAL) and endpoint.address:
+        return {"server": _url(endpoint.address, endpoint.port), "tls_server_name": ""}
+    first = spec.with_role(Role.CONTROL_PLANE)[0]
+    return {"server": _url(first.address, endpoint.port), "tls_server_name": "kubernetes"}
+
+
+def _url(host: str, port: int) -> str:
+    return f"https://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def _with_fault(plan: Plan, fail: str, yard: Path) -> Plan:
+    """Return `plan` with a fault that fires once: the marker of having fired is a file beside the yard."""
+    node, _, stage_id = fail.partition(":")
+    if not plan.practice:
+        raise UnknownFault("faults can be ordered on a practice cluster only")
+    stages = {stage.id: stage for stage in plan.stages}
+    if stage_id not in stages:
+        raise UnknownFault(f"--fail {fail}: there is no stage {stage_id!r}; there are {', '.join(stages)}")
+    stage = stages[stage_id]
+    if node not in stage.hosts:
+        raise UnknownFault(
+            f"--fail {fail}: the stage {stage_id} does not work on {node!r}, but on {', '.join(stage.hosts)}"
+        )
+    marker = yard / "faults" / f"{node}-{stage_id}-{secrets.token_hex(4)}"
+    fault = {"slipway_fault": {"host": node, "marker": str(marker), "playbook": stage.playbook}}
+    # The rehearsal has a place of its own for it, half-way; any other stage fails before it begins.
+    playbook = stage.playbook if stage_id == "kubernetes" else "practice/fault.yml"
+    changed = replace(stage, variables=stage.variables | fault, playbook=playbook)
+    return replace(plan, stages=tuple(changed if one is stage else one for one in plan.stages))
