@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -115,6 +116,10 @@ def test_by_keys_alone_in_a_real_terminal_and_closing_it_does_not_stop_the_run(h
     def screen() -> str:
         return tmux("capture-pane", "-p", "-t", "demo")
 
+    def shows(*texts: str) -> bool:
+        seen = screen()
+        return all(text in seen for text in texts)
+
     def press(*keys: str) -> None:
         tmux("send-keys", "-t", "demo", *keys)
 
@@ -140,7 +145,7 @@ def test_by_keys_alone_in_a_real_terminal_and_closing_it_does_not_stop_the_run(h
         titles = ("Nodes", "Access", "Network", "Load balancer", "Storage", "Service mesh", "Control plane")
         for number, title in enumerate(titles, start=2):
             press("C-n")
-            wait_for(lambda n=number, t=title: f"Step {n} of 9" in screen() and t in screen(), title)
+            wait_for(partial(shows, f"Step {number} of 9", title), title)
         press("C-n")
         wait_for(lambda: "Ready to start" in screen(), "the review")
         press("Enter")
