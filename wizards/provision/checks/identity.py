@@ -41,8 +41,13 @@ def _no_machine_id(seen: Seen) -> Iterator[Trouble]:
             yield Trouble(node.name, "/etc/machine-id is empty or missing")
 
 
+def _keeps_host_names(seen: Seen) -> bool:
+    """Tell whether Kubespray was told to leave host names alone; else it sets them to the nodes' names."""
+    return seen.spec.kubespray_vars.get("override_system_hostname") is False
+
+
 def _host_name(seen: Seen) -> Iterator[Trouble]:
-    for node in seen.looked:
+    for node in seen.looked if _keeps_host_names(seen) else ():
         name = node.text("node_name")
         if not _HOST_NAME.fullmatch(name):
             wanted = "only a-z, 0-9, '-' and '.' are allowed"
@@ -50,7 +55,7 @@ def _host_name(seen: Seen) -> Iterator[Trouble]:
 
 
 def _host_name_differs(seen: Seen) -> Iterator[Trouble]:
-    for node in seen.looked:
+    for node in () if _keeps_host_names(seen) else seen.looked:
         name = node.text("node_name")
         if name and name.partition(".")[0] != node.name:
             yield Trouble(node.name, f"its host name is {name}; Kubespray will change it to {node.name}")
@@ -111,7 +116,7 @@ CHECKS: Final = (
         id="host-name-form",
         title="Host name",
         wants="lower-case letters, digits, '-' and '.'",
-        why="It becomes the node's name in Kubernetes; Kubespray refuses others.",
+        why="It becomes the node's name in Kubernetes, since override_system_hostname is false.",
         remedy="Set another with hostnamectl.",
         severity=Severity.BLOCK,
         judge=_host_name,
