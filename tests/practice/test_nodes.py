@@ -116,6 +116,22 @@ async def test_many_at_once_each_get_their_own_output_and_code(place: Place) -> 
     assert [(code, len(out)) for code, out in results] == [(number, number * 1000) for number in range(1, 25)]
 
 
+@pytest.mark.slow
+async def test_no_node_is_unreachable_in_a_crowd(tmp_path: Path) -> None:
+    """A small one of tests/bench/yard_stress.py: 20 nodes, 6 connections to each, 30 at a time."""
+    async with _place(tmp_path, 20) as place:
+        at_once = asyncio.Semaphore(30)
+
+        async def one(number: int) -> tuple[int, str, int]:
+            node = place.nodes[number % 20]
+            async with at_once:
+                done = await place.client.ssh(node, f"head -c 20000 /dev/zero; hostname >&2; exit {number}")
+            return done.code, node.name, len(done.out)
+
+        results = await asyncio.gather(*(one(number) for number in range(120)))
+    assert results == [(number, node_name(number % 20 + 1), 20_000) for number in range(120)]
+
+
 async def test_death_by_signal_is_an_exit_code_and_not_a_lost_connection(place: Place) -> None:
     assert (await place.client.ssh(place.nodes[0], "kill -9 $$")).code == 128 + 9
 

@@ -34,6 +34,8 @@ def main() -> int:
     if lock is None:
         sys.stderr.write(f"a practice yard is already running in {folder}\n")
         return EXIT_BUSY
+    # Left by a yard that was killed: under a lock that is held again it would pass for ours.
+    files.description.unlink(missing_ok=True)
     if arguments.detach:
         if os.fork():
             return 0

@@ -83,10 +83,9 @@ def run_yard(files: YardFiles, count: int, guard: int) -> None:
         logging.getLogger(chatty).setLevel(logging.WARNING)
     os.chdir(files.folder)
     _raise_file_limit()
-    files.description.unlink(missing_ok=True)
     left = end_all(files.folder)
     if left:
-        _log.info("ended %d processes an earlier yard had left behind", left)
+        _log.info("processes that an earlier yard had left behind, ended: %d", left)
     asyncio.run(_host(files, count, guard))
 
 
@@ -100,7 +99,7 @@ async def _host(files: YardFiles, count: int, guard: int) -> None:
             yard = _describe(files, nodes, api)
             stack.callback(files.description.unlink, missing_ok=True)
             write_private(files.description, yard.to_json())
-            _log.info("ready: %d nodes, API at %s", count, api)
+            _log.info("ready; nodes: %d, API: %s", count, api)
             await _watch(stop, lease, nodes)
             _log.info("stopping")
     finally:
