@@ -6,6 +6,7 @@ Exit codes: 0 done; 1 the job failed; 2 wrong usage or an invalid file; 3 blocke
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -22,10 +23,17 @@ class Front(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; turn what it raises into a sentence on standard error."""
+        for stream in (sys.stdout, sys.stderr):
+            # A terminal of another character set shows '?' for a mark it lacks; it never ends the command.
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")
         try:
             return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
+        except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
             raise
+        except click.Abort:
+            click.echo("Nothing was changed.", err=True)
+            raise SystemExit(CANCELLED) from None
         except KeyboardInterrupt:
             click.echo("Interrupted.", err=True)
             raise SystemExit(130) from None
@@ -221,6 +229,15 @@ def verify(name: str, as_json: bool) -> int:
     from tui.commands.runs import verify as run_verify
 
     return run_verify(name, as_json=as_json)
+
+
+@command("version")
+def version() -> int:
+    """Print the version."""
+    from wizards.version import slipway_version
+
+    click.echo(f"slipway {slipway_version()}")
+    return DONE
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from tui.cli import BLOCKED, BUSY, FAILED, USAGE
+from wizards.sanitize import clean, one_line
 
 # By name, so that telling an error apart imports nothing.
 CODES = {
@@ -16,7 +17,8 @@ CODES = {
     "InvalidDocument": USAGE,
     "InvalidSpec": USAGE,
     "UsageProblem": USAGE,
-    "PracticeFaultError": USAGE,
+    "UnknownFault": USAGE,
+    "RenderError": USAGE,
     "Blocked": BLOCKED,
     "ClusterBusy": BUSY,
     "LaunchError": FAILED,
@@ -24,7 +26,10 @@ CODES = {
     "HealthError": FAILED,
     "KubesprayMissing": FAILED,
     "HelmMissing": FAILED,
-    "AccessError": FAILED,
+    "KindMissing": FAILED,
+    "InvalidPlan": FAILED,
+    "HostsUnreachable": FAILED,
+    "HostKeyChanged": FAILED,
 }
 
 
@@ -41,20 +46,18 @@ def exit_for(error: Exception) -> int:
             return CODES[cls.__name__]
     if isinstance(error, OSError) and error.strerror:
         where = f" ({error.filename})" if error.filename else ""
-        click.echo(f"{error.strerror}{where}.", err=True)
+        click.echo(one_line(f"{error.strerror}{where}."), err=True)
         return FAILED
     return _unexpected(error)
 
 
 def sentences(error: Exception) -> list[str]:
-    """Return what to print: every finding of an invalid file, else the error's own words."""
-    findings = getattr(error, "findings", ())
-    path = getattr(error, "path", None)
-    if findings and path is not None:
+    """Return what to print: every finding of an invalid file or of a blocked job, else the error's words."""
+    if findings := getattr(error, "findings", ()):
         from tui.plain import finding_line
 
-        return [finding_line(one, path) for one in findings]
-    return [str(error)]
+        return [finding_line(one, getattr(error, "path", None)) for one in findings]
+    return clean(str(error)).splitlines()
 
 
 def _unexpected(error: Exception) -> int:
@@ -66,5 +69,6 @@ def _unexpected(error: Exception) -> int:
     except OSError:
         where = None
     details = f" The details are in {where}." if where else ""
-    click.echo(f"Slipway stopped: {type(error).__name__}: {error}.{details}", err=True)
+    said = one_line(str(error)).rstrip(".")
+    click.echo(f"Slipway stopped: {type(error).__name__}: {said}.{details}", err=True)
     return FAILED

@@ -22,6 +22,7 @@ from wizards.provision.events import (
     StageStarted,
     encode,
 )
+from wizards.sanitize import one_line
 from wizards.setup.finding import Finding, Severity
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ FINAL_CODES = {
     RunStatus.RUNNING: 0,
 }
 
+MARKS = {Severity.BLOCK: "", Severity.WARN: "warning", Severity.FIX: "note"}
+
 
 def say(text: str = "") -> None:
     """Print a line on standard output."""
@@ -47,23 +50,17 @@ def tell(text: str) -> None:
     click.echo(text, err=True)
 
 
-def print_json(data: Any) -> None:
-    """Print one JSON document on standard output."""
-    click.echo(json.dumps(data, ensure_ascii=False, indent=2))
+def print_json(data: Any, *, on_one_line: bool = False) -> None:
+    """Print one JSON document on standard output; on one line where several follow each other."""
+    click.echo(json.dumps(data, ensure_ascii=False, indent=None if on_one_line else 2))
 
 
-def finding_line(finding: Finding, path: Path) -> str:
-    """Return a finding as ``FILE:LINE: answer: what is wrong what would be right``."""
-    line = f":{finding.line}" if finding.line is not None else ""
-    answer = f"{finding.path}: " if finding.path else ""
-    mark = (
-        "warning: "
-        if finding.severity is Severity.WARN
-        else "note: "
-        if finding.severity is Severity.FIX
-        else ""
-    )
-    return f"{path}{line}: {mark}{answer}{finding.message} {finding.remedy}".rstrip()
+def finding_line(finding: Finding, path: Path | None = None) -> str:
+    """Return a finding as ``FILE:LINE: answer: what is wrong what would be right``, on one line."""
+    place = f"{path}:{finding.line}" if path and finding.line else str(path or "")
+    parts = (place, MARKS[finding.severity], finding.host, finding.path)
+    words = f"{finding.message} {finding.remedy}"
+    return one_line(": ".join([*(part for part in parts if part), words]), 2000)
 
 
 def print_run(batches: Iterable[list[Event]], *, as_json: bool) -> RunStatus:

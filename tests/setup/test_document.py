@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tui.output import finding_line
+from tui.plain import finding_line
 from wizards.setup import rules
 from wizards.setup.document import (
     InvalidDocument,
@@ -41,9 +41,9 @@ def faults(path: Path) -> list[str]:
     try:
         document = read_document(path)
     except InvalidDocument as invalid:
-        return [finding_line(finding, path.name) for finding in invalid.findings]
+        return [finding_line(finding, Path(path.name)) for finding in invalid.findings]
     found = with_lines(rules.check(document.spec), document.lines)
-    return [finding_line(finding, path.name) for finding in found if finding.severity is Severity.BLOCK]
+    return [finding_line(finding, Path(path.name)) for finding in found if finding.severity is Severity.BLOCK]
 
 
 def expected() -> dict[str, list[str]]:

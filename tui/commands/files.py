@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import click
-
 from tui.plain import finding_line, print_json, say
 
 USAGE = 2
@@ -15,7 +13,7 @@ USAGE = 2
 def check(file: Path, *, as_json: bool) -> int:
     """Print every finding; 2 when the file cannot be used as it is."""
     from wizards.setup.document import InvalidDocument, read_document, with_lines
-    from wizards.setup.finding import blocks
+    from wizards.setup.finding import Severity, blocks
     from wizards.setup.rules import check as check_rules
 
     try:
@@ -30,7 +28,8 @@ def check(file: Path, *, as_json: bool) -> int:
         )
         return USAGE if stopping else 0
     for finding in findings:
-        click.echo(finding_line(finding, file), err=finding in stopping)
+        if finding.severity is not Severity.FIX or not stopping:  # first what keeps the file from being used
+            say(finding_line(finding, file))
     if not stopping:
         say(f"{file}: can be used as it is.")
     return USAGE if stopping else 0

@@ -56,13 +56,13 @@ def _once(path: Path, spec: ClusterSpec | None, *, as_json: bool) -> int:
     return show(read_health(path, spec), as_json=as_json)
 
 
-def show(health: Health, *, as_json: bool) -> int:
-    """Print one look and return the exit code it stands for."""
+def show(health: Health, *, as_json: bool, one_of_many: bool = False) -> int:
+    """Print one look and return the exit code it stands for; JSON on one line where it is `one_of_many`."""
     from wizards.health.model import State
     from wizards.health.text import health_lines
 
     if as_json:
-        print_json(health.to_json())
+        print_json(health.to_json(), on_one_line=one_of_many)
     else:
         for line in health_lines(health):
             say(line)
@@ -81,7 +81,7 @@ def _watch(path: Path, spec: ClusterSpec | None, *, as_json: bool) -> int:
                 look = looks.get()
                 if look.sentence != last:
                     last = look.sentence
-                    code = show(look, as_json=as_json)
+                    code = show(look, as_json=as_json, one_of_many=True)
     except KeyboardInterrupt:
         tell("")
         return code

@@ -13,7 +13,7 @@ import click
 
 from tui.commands.screens import open_screen, why_no_screen
 from tui.errors import UsageProblem
-from tui.plain import FINAL_CODES, print_history, print_json, print_run, say, tell
+from tui.plain import FINAL_CODES, finding_line, print_history, print_json, print_run, say, tell
 from tui.start import Mode, Start
 from wizards.clusters import Cluster, Clusters, RunRef, slipway_home
 from wizards.provision.events import RunStatus
@@ -52,24 +52,24 @@ def _cluster(target: str) -> Cluster:
 
         document = read_document(path)
         if stopping := blocks(check(document.spec)):
-            raise Blocked(with_lines(stopping, document.lines))
+            raise Blocked(with_lines(stopping, document.lines), path)
         return Clusters(home).adopt_file(path)
     return Clusters(home).get(target)
 
 
 def _warn(spec: ClusterSpec, *, yes: bool) -> None:
     from wizards.provision.begin import Blocked
-    from wizards.setup.finding import Severity, blocks
+    from wizards.setup.finding import blocks
     from wizards.setup.rules import check
 
     findings = check(spec)
     if stopping := blocks(findings):
         raise Blocked(stopping)
     for finding in findings:
-        mark = "!" if finding.severity is Severity.WARN else "✓"
-        tell(f"{mark} {finding.path}: {finding.message} {finding.remedy}".rstrip())
+        tell(finding_line(finding))
     if not yes:
-        _confirm(f"Set up {spec.name} on {len(spec.nodes) or 'this machine, no'} servers now?")
+        servers = f"{len(spec.nodes)} server{'s' if len(spec.nodes) > 1 else ''}"
+        _confirm(f"Set up {spec.name} on {servers if spec.nodes else 'this machine'} now?")
 
 
 def _confirm(question: str) -> None:

@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 
 
 class Blocked(Exception):
-    """The answers may not be carried out; `findings` say why (exit code 3)."""
+    """The answers may not be carried out; `findings` say why (exit code 3), `path` where they were read."""
 
-    def __init__(self, findings: tuple[Finding, ...]) -> None:
+    def __init__(self, findings: tuple[Finding, ...], path: Path | None = None) -> None:
         first = findings[0]
         more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
         super().__init__(f"{first.message} {first.remedy}".strip() + more)
         self.findings = findings
+        self.path = path
 
 
 @dataclass(frozen=True, slots=True)
