@@ -209,6 +209,7 @@ def test_a_selector_must_fit_its_template_and_stays(world: World) -> None:
     made = world.post(path, objects.deployment("web", ns, replicas=0))
     for part in (made["spec"]["selector"]["matchLabels"], made["spec"]["template"]["metadata"]["labels"]):
         part["more"] = "x"
+    del made["metadata"]["resourceVersion"]  # the controller writes its status meanwhile
     assert "field is immutable" in failure(world, "PUT", f"{path}/web", made)[2]["message"]
 
 
@@ -406,13 +407,14 @@ def test_scale(world: World) -> None:
         {"replicas": 0},
         "app=web",
     )
-    scale["spec"]["replicas"] = 2
-    assert world.raw("PUT", f"{path}/scale", scale).json["spec"]["replicas"] == 2
+    stale = {**scale, "spec": {"replicas": 3}, "metadata": {**scale["metadata"], "resourceVersion": "1"}}
+    assert failure(world, "PUT", f"{path}/scale", stale)[:2] == (409, "Conflict")
+    wanted = {"metadata": {"name": "web"}, "spec": {"replicas": 2}}
+    assert world.raw("PUT", f"{path}/scale", wanted).json["spec"]["replicas"] == 2
     assert world.get(path)["spec"]["replicas"] == 2
-    assert failure(world, "PUT", f"{path}/scale", scale)[:2] == (409, "Conflict")
-    patch = {"spec": {"replicas": 1}}
-    world.merge(f"{path}/scale", patch)
+    world.merge(f"{path}/scale", {"spec": {"replicas": 1}})
     assert world.get(path)["spec"]["replicas"] == 1
+    assert failure(world, "PUT", f"{path}/scale", {"spec": {"replicas": -1}})[0] == 400
 
 
 def test_both_event_apis_show_the_same_events(world: World) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from wizards.practice.api import addresses, defaults, selectors
 from wizards.practice.api.errors import ApiError, bad_request, invalid
 from wizards.practice.api.resources import ResourceType, Storage
-from wizards.practice.api.values import Json, clone, dig
+from wizards.practice.api.values import Json, dig
 
 if TYPE_CHECKING:
     from wizards.practice.api.tables import Entry
@@ -102,12 +102,19 @@ def _spec_faults(rtype: ResourceType, obj: Json, old: Json | None) -> Iterable[C
         yield from _container_faults(obj.get("spec") or {}, "spec")
     elif rtype.storage == ("apiextensions.k8s.io", "customresourcedefinitions"):
         yield from _crd_faults(obj)
+    elif rtype.storage == ("", "nodes"):
+        for index, taint in enumerate(dig(obj, "spec", "taints") or ()):
+            for field in ("key", "effect"):
+                if not taint.get(field):
+                    yield (f"spec.taints[{index}].{field}", "FieldValueRequired", "Required value")
     elif rtype.storage == ("storage.k8s.io", "storageclasses") and not obj.get("provisioner"):
         yield ("provisioner", "FieldValueRequired", "Required value")
 
 
 def _template_faults(obj: Json, old: Json | None) -> Iterable[Cause]:
     spec = obj["spec"]
+    if int(spec.get("replicas", 0)) < 0:
+        yield ("spec.replicas", "FieldValueInvalid", "Invalid value: must be greater than or equal to 0")
     requirements = selectors.from_object(spec.get("selector"))
     if not requirements:
         yield ("spec.selector", "FieldValueRequired", "Required value")
@@ -116,6 +123,10 @@ def _template_faults(obj: Json, old: Json | None) -> Iterable[Cause]:
         yield ("spec.template.metadata.labels", "FieldValueInvalid", message)
     elif old is not None and dig(old, "spec", "selector") != spec.get("selector"):
         yield ("spec.selector", "FieldValueInvalid", "Invalid value: field is immutable")
+    for index, claim in enumerate(spec.get("volumeClaimTemplates") or ()):
+        if not dig(claim, "metadata", "name"):
+            where = f"spec.volumeClaimTemplates[{index}].metadata.name"
+            yield (where, "FieldValueRequired", "Required value")
     yield from _container_faults(spec["template"]["spec"], "spec.template.spec")
 
 
@@ -148,6 +159,8 @@ def _crd_faults(obj: Json) -> Iterable[Cause]:
         message = f'Invalid value: "{obj["metadata"]["name"]}": must be spec.names.plural+"."+spec.group'
         yield ("metadata.name", "FieldValueInvalid", message)
     stored = [version for version in spec.get("versions") or () if version.get("storage")]
+    if not all(version.get("name") for version in spec.get("versions") or ()):
+        yield ("spec.versions[].name", "FieldValueRequired", "Required value")
     if len(stored) != 1:
         message = "must have exactly one version marked as storage version"
         yield ("spec.versions", "FieldValueInvalid", f"Invalid value: {message}")
@@ -236,9 +249,3 @@ def _without_notes(obj: Json) -> Json:
 def spec_of(obj: Json) -> Json:
     """What counts for `metadata.generation`: everything but metadata and status."""
     return {k: v for k, v in obj.items() if k not in {"metadata", "status", "kind", "apiVersion"}}
-
-
-def copy_without_status(obj: Json) -> Json:
-    """A copy that has no status."""
-    copied: Json = clone({k: v for k, v in obj.items() if k != "status"})
-    return copied

@@ -29,6 +29,9 @@ _log = logging.getLogger(__name__)
 SLICE = 0.005
 """Seconds of work after which the event loop has its turn."""
 
+LONGEST_BACKOFF = 60.0
+"""Seconds between two looks at an object on which a controller fails."""
+
 
 @dataclass(frozen=True, slots=True)
 class Timing:
@@ -123,6 +126,7 @@ class Engine:
         self._queue: dict[tuple[Controller, Key], None] = {}
         self._timers: list[tuple[float, int, Controller, Key]] = []
         self._planned: dict[tuple[Controller, Key], float] = {}
+        self._failures: dict[tuple[Controller, Key], int] = {}
         self._sequence = itertools.count()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -209,7 +213,10 @@ class Engine:
             _log.debug("%s %s: %s", controller.name, key, error)
             again = None if error.code == 404 else 0.1
         except Exception:
+            failures = self._failures[controller, key] = self._failures.get((controller, key), 0) + 1
             _log.exception("practice controller %s failed on %s", controller.name, key)
-            again = 1.0
+            again = min(2.0**failures, LONGEST_BACKOFF)
+        else:
+            self._failures.pop((controller, key), None)
         if again is not None:
             self.enqueue(controller, key, max(again, 0.001))

@@ -44,7 +44,7 @@ class Jobs(Controller):
         if not over and not spec.get("suspend"):
             missing = min(int(spec["parallelism"]), int(spec["completions"]) - succeeded) - active
             for _ in range(missing):
-                self.store.create(owned.pod_from(obj, spec["template"]))
+                self.store.add(owned.pod_from(obj, spec["template"]))
                 active += 1
         numbers = {"active": active, "succeeded": succeeded, "failed": failed}
         ready = owned.count_ready(pods)

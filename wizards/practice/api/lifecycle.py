@@ -127,7 +127,7 @@ class Namespaces(Controller):
 
     def _equip(self, namespace: str) -> None:
         if self.store.tables.get(("", "serviceaccounts"), (namespace, "default")) is None:
-            self.store.create(
+            self.store.add(
                 {
                     "apiVersion": "v1",
                     "kind": "ServiceAccount",
@@ -139,7 +139,7 @@ class Namespaces(Controller):
         if held is None:
             metadata = {"name": "kube-root-ca.crt", "namespace": namespace}
             obj = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
-            self.store.create(obj)
+            self.store.add(obj)
         else:
             self.store.modify(
                 "v1", "ConfigMap", "kube-root-ca.crt", lambda new: new.update(data=data), namespace
@@ -231,7 +231,7 @@ def add_api_service(store: Store, group: str, version: str) -> None:
     name = f"{version}.{group}"
     if store.tables.get(API_SERVICES, ("", name)) is None:
         spec = {"groupPriorityMinimum": 1000, "versionPriority": 100, "version": version}
-        store.create(
+        store.add(
             {
                 "apiVersion": "apiregistration.k8s.io/v1",
                 "kind": "APIService",

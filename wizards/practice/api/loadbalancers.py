@@ -268,7 +268,7 @@ class LoadBalancers(Controller):
             "serviceNamespace": metadata["namespace"],
             "interfaces": [{"name": "eth0"}],
         }
-        self.store.create(
+        self.store.add(
             {
                 "apiVersion": api_version,
                 "kind": "ServiceL2Status",

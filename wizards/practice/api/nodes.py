@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+import itertools
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import ClassVar
 
@@ -15,6 +17,7 @@ from wizards.practice.api.values import (
     condition,
     dig,
     find_condition,
+    is_true,
     micro_timestamp,
     set_condition,
     timestamp,
@@ -56,6 +59,7 @@ class Nodes(Controller):
 
     name: ClassVar[str] = "kubelet"
     version: str = "v0.0.0"
+    _ranges: Iterator[str] | None = None
 
     def watches(self) -> Watches:
         """Nodes, and the DaemonSets of kube-system, one of which may be the pod network."""
@@ -79,8 +83,8 @@ class Nodes(Controller):
         if find_condition(entry.obj, "Ready") is None and age < self.timing.node_register:
             return self.timing.node_register - max(age, 0)
         self.store.modify("v1", "Node", key[1], self._update)
-        ready = find_condition(self.store.get("v1", "Node", key[1]), "Ready")
-        if ready is not None and ready["status"] == "True":
+        entry = self.store.tables.get(("", "nodes"), key)
+        if entry is not None and is_true(entry.obj, "Ready"):
             self._renew(key[1], entry.obj["metadata"]["uid"])
         return self.timing.lease_renew
 
@@ -97,12 +101,11 @@ class Nodes(Controller):
         _taint(spec, status)
 
     def _free_range(self) -> str:
-        used = {dig(entry.obj, "spec", "podCIDR") for entry in self.store.entries(("", "nodes"))}
-        for network in (_POD_NETWORK, _MORE_PODS):
-            for block in network.subnets(new_prefix=24):
-                if str(block) not in used:
-                    return str(block)
-        return ""
+        if self._ranges is None:
+            used = {dig(entry.obj, "spec", "podCIDR") for entry in self.store.entries(("", "nodes"))}
+            blocks = itertools.chain(*(net.subnets(new_prefix=24) for net in (_POD_NETWORK, _MORE_PODS)))
+            self._ranges = (str(block) for block in blocks if str(block) not in used)
+        return next(self._ranges, "")
 
     def _fill_status(self, metadata: Json, status: Json) -> None:
         wanted = _standard_status(metadata["name"], metadata["uid"], self.version)
@@ -168,7 +171,7 @@ class Nodes(Controller):
             "metadata": {"name": name, "namespace": LEASES, "ownerReferences": [owner]},
             "spec": {"holderIdentity": name, "leaseDurationSeconds": 40, "renewTime": micro_timestamp()},
         }
-        self.store.create(lease)
+        self.store.add(lease)
 
 
 def _seconds_since(moment: str | None) -> float:

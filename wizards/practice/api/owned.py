@@ -11,6 +11,9 @@ from wizards.practice.api.store import PODS, Store
 from wizards.practice.api.tables import Entry
 from wizards.practice.api.values import Json, clone, dig, is_true, random_suffix
 
+BURST = 50
+"""How many pods a controller creates or deletes before others have their turn."""
+
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 
 

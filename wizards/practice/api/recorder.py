@@ -53,7 +53,7 @@ class Recorder:
             return
         self._forget_oldest()
         event = _event(obj, namespace, reason, message, warning=warning, component=component, host=host)
-        self._store.create(event)
+        self._store.add(event)
         self._known[identity] = (namespace, event["metadata"]["name"])
 
     def _recall(self, identity: tuple[str, str, str]) -> Entry | None:

@@ -112,7 +112,7 @@ class Scheduler(Controller):
 
     def _objection(self, pod: Json, node: Json) -> str:
         spec = pod["spec"]
-        if node["spec"].get("unschedulable") and not tolerates(
+        if dig(node, "spec", "unschedulable") and not tolerates(
             spec.get("tolerations") or (), {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
         ):
             return "node(s) were unschedulable"

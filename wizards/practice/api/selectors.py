@@ -41,7 +41,9 @@ class Requirement:
             return not here or labels[self.key] not in self.values
         if self.op in {"Exists", "DoesNotExist"}:
             return here == (self.op == "Exists")
-        if not here or not re.fullmatch(r"-?\d+", labels[self.key]):
+        if self.op not in {"Gt", "Lt"} or not self.values or not here:
+            return False
+        if not re.fullmatch(r"-?\d+", labels[self.key]):
             return False
         bound = int(next(iter(self.values)))
         return int(labels[self.key]) > bound if self.op == "Gt" else int(labels[self.key]) < bound
@@ -88,7 +90,7 @@ def from_object(selector: Json | None) -> tuple[Requirement, ...] | None:
     wanted: Json = selector.get("matchLabels") or {}
     found = [Requirement(key, "In", frozenset({value})) for key, value in wanted.items()]
     found.extend(
-        Requirement(item["key"], item["operator"], frozenset(item.get("values") or ()))
+        Requirement(item.get("key", ""), item.get("operator", ""), frozenset(item.get("values") or ()))
         for item in selector.get("matchExpressions") or ()
     )
     return tuple(found)

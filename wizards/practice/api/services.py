@@ -70,7 +70,7 @@ class Endpoints(Controller):
             self.store.modify("discovery.k8s.io/v1", "EndpointSlice", name, write, metadata["namespace"])
             return
         labels = {_NAME: metadata["name"], "endpointslice.kubernetes.io/managed-by": f"{self.name}.k8s.io"}
-        self.store.create(
+        self.store.add(
             {
                 "apiVersion": "discovery.k8s.io/v1",
                 "kind": "EndpointSlice",
@@ -105,7 +105,7 @@ class Endpoints(Controller):
                 "metadata": {"name": metadata["name"], "namespace": metadata["namespace"]},
             }
             write(obj)
-            self.store.create(obj)
+            self.store.add(obj)
 
 
 def _selects(service: Json, pod: Json) -> bool:

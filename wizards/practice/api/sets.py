@@ -71,10 +71,11 @@ class DaemonSets(Controller):
                 by_node[node] = pod
         self._renew(obj, present, by_node)
         leaving = {dig(e.obj, "spec", "nodeName") for e in owned.owned(self.store, obj, PODS)}
-        for node in sorted(wanted - by_node.keys() - leaving):
+        missing = sorted(wanted - by_node.keys() - leaving)
+        for node in missing[: owned.BURST]:
             self._create(obj, present, node)
         self._report(key, obj, wanted, present)
-        return None
+        return 0.0 if len(missing) > owned.BURST else None
 
     def _nodes(self, obj: Json) -> set[str]:
         spec = obj["spec"]["template"]["spec"]
@@ -104,7 +105,7 @@ class DaemonSets(Controller):
         pod = owned.pod_from(obj, obj["spec"]["template"], labels={_REVISION: present})
         pod["spec"]["nodeName"] = node
         pod["spec"]["tolerations"] = [*(pod["spec"].get("tolerations") or ()), *clone(_DAEMON_TOLERATIONS)]
-        self.store.create(pod)
+        self.store.add(pod)
         text = f"Created pod: {pod['metadata']['name']}"
         self.events.record(obj, "SuccessfulCreate", text, component=self.name)
 
@@ -195,7 +196,7 @@ class StatefulSets(Controller):
             volumes = [item for item in spec.get("volumes") or () if item["name"] != volume]
             spec["volumes"] = [*volumes, {"name": volume, "persistentVolumeClaim": {"claimName": claim_name}}]
             if self.store.tables.get(_CLAIMS, (namespace, claim_name)) is None:
-                self.store.create(
+                self.store.add(
                     {
                         "apiVersion": "v1",
                         "kind": "PersistentVolumeClaim",
@@ -207,7 +208,7 @@ class StatefulSets(Controller):
                         "spec": clone(claim["spec"]),
                     }
                 )
-        self.store.create(pod)
+        self.store.add(pod)
         text = f"create Pod {name} in StatefulSet {obj['metadata']['name']} successful"
         self.events.record(obj, "SuccessfulCreate", text, component=self.name)
 

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from wizards.practice.api import admission, apply, errors, views
+from wizards.practice.api import admission, apply, errors, shapes, views
 from wizards.practice.api.errors import ApiError
 from wizards.practice.api.paging import Pager
 from wizards.practice.api.resources import Registry, ResourceType, Storage
@@ -124,9 +124,19 @@ class Store:
             ApiError: 404 for an unknown kind or namespace, 409 when the name is taken, 403 in a
                 namespace that is going, 422 when the object breaks rules.
         """
+        rtype, made = self._create(obj, keep_status=keep_status, dry_run=dry_run, manager=manager)
+        return views.present(rtype, clone(made))
+
+    def add(self, obj: Json, *, keep_status: bool = False) -> None:
+        """As `create`, for those who need no copy of what was made: half the work."""
+        self._create(obj, keep_status=keep_status, dry_run=False, manager=None)
+
+    def _create(
+        self, obj: Json, *, keep_status: bool, dry_run: bool, manager: str | None
+    ) -> tuple[ResourceType, Json]:
         rtype = self.resource(str(obj.get("apiVersion")), str(obj.get("kind")))
         keep = keep_status or rtype.storage == ("", "nodes") or "status" not in rtype.subresources
-        new: Json = views.absorb(rtype, clone(obj) if keep else admission.copy_without_status(obj))
+        new = _taken_in(rtype, obj if keep else {k: v for k, v in obj.items() if k != "status"})
         metadata = self._identify(rtype, new)
         key = (metadata.get("namespace", ""), metadata["name"])
         if self.tables.get(rtype.storage, key) is not None:
@@ -137,7 +147,7 @@ class Store:
             apply.track_update(rtype, None, new, manager=manager)
         if not dry_run:
             self.tables.put(rtype.storage, new)
-        return views.present(rtype, clone(new))
+        return rtype, new
 
     def _identify(self, rtype: ResourceType, obj: Json) -> Json:
         metadata: Json = obj.setdefault("metadata", {})
@@ -202,7 +212,7 @@ class Store:
             raise errors.invalid(
                 rtype, metadata["name"], [("metadata.resourceVersion", "FieldValueInvalid", message)]
             )
-        new = _next_state(rtype, old, views.absorb(rtype, clone(obj)), subresource)
+        new = _next_state(rtype, old, _taken_in(rtype, obj), subresource)
         if subresource != "status":
             admission.admit(rtype, new, old, self)
         if admission.same_content(old, new) and old["metadata"].get("managedFields") == new["metadata"].get(
@@ -245,7 +255,7 @@ class Store:
             namespace: Its namespace, empty for cluster-wide objects.
 
         Returns:
-            The new state.
+            The new state; what is nested in it is shared and not to be altered.
 
         Raises:
             ApiError: 404.
@@ -256,7 +266,7 @@ class Store:
         change(new)
         if new != entry.obj:
             self._store(rtype, entry.obj, new, counts=rtype.storage != PODS)  # a binding is no new generation
-        return views.present(rtype, clone(new))
+        return views.present(rtype, dict(new))
 
     # -- deleting --------------------------------------------------------------------------------
 
@@ -348,6 +358,19 @@ class Store:
             owners = [owner for owner in new["metadata"]["ownerReferences"] if owner.get("uid") != uid]
             new["metadata"]["ownerReferences"] = owners
             self.tables.put(storage, new)
+
+
+def _taken_in(rtype: ResourceType, obj: Json) -> Json:
+    """A copy of a caller's object in the form in which it is stored, its types checked.
+
+    Raises:
+        ApiError: 400.
+    """
+    copied: Json = clone(obj) if rtype.custom else shapes.without_nulls(obj)
+    if copied.get("metadata") is None:
+        copied["metadata"] = {}
+    shapes.check(rtype, copied)
+    return views.absorb(rtype, copied)
 
 
 def _next_state(rtype: ResourceType, old: Json, obj: Json, subresource: str) -> Json:

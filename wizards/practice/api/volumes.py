@@ -65,7 +65,7 @@ class Volumes(Controller):
         name = f"pvc-{claim['metadata']['uid']}"
         provisioner = storage_class["provisioner"]
         if self.store.tables.get(_VOLUMES, ("", name)) is None:
-            self.store.create(_volume(name, claim, storage_class, node), keep_status=True)
+            self.store.add(_volume(name, claim, storage_class, node), keep_status=True)
         self._bind(key, name, provisioner)
         text = f"Successfully provisioned volume {name}"
         self.events.record(claim, "ProvisioningSucceeded", text, component=provisioner)

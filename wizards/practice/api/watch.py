@@ -70,9 +70,15 @@ def read_options(query: dict[str, str], wanted: Filter, tables: Tables, timeout:
         initial=initial,
         mark_initial_end=asked == "true",
         bookmarks=query.get("allowWatchBookmarks", "") in {"true", "True", "1"},
-        timeout=float(query.get("timeoutSeconds") or timeout) or timeout,
+        timeout=_seconds(query.get("timeoutSeconds", "")) or timeout,
         wanted=wanted,
     )
+
+
+def _seconds(text: str) -> float:
+    if text and not text.isdigit():
+        raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax')
+    return float(text or 0)
 
 
 def _check_combination(asked: str | None, match: str) -> None:

@@ -33,18 +33,18 @@ class ReplicaSets(Controller):
         obj = entry.obj
         pods = owned.live_pods(self.store, obj)
         wanted = int(obj["spec"].get("replicas", 1))
-        for _ in range(wanted - len(pods)):
+        for _ in range(min(wanted - len(pods), owned.BURST)):
             pod = owned.pod_from(obj, obj["spec"]["template"])
-            self.store.create(pod)
+            self.store.add(pod)
             text = f"Created pod: {pod['metadata']['name']}"
             self.events.record(obj, "SuccessfulCreate", text, component=self.name)
         if len(pods) > wanted:
-            for pod in sorted(pods, key=owned.ready)[: len(pods) - wanted]:
+            for pod in sorted(pods, key=owned.ready)[: min(len(pods) - wanted, owned.BURST)]:
                 owned.delete_pod(self.store, pod)
                 text = f"Deleted pod: {pod['metadata']['name']}"
                 self.events.record(obj, "SuccessfulDelete", text, component=self.name)
         self._report(key, obj)
-        return None
+        return 0.0 if abs(wanted - len(pods)) > owned.BURST else None
 
     def _report(self, key: Key, obj: Json) -> None:
         pods = owned.live_pods(self.store, obj)
@@ -110,7 +110,7 @@ class Deployments(Controller):
         selector = clone(obj["spec"]["selector"])
         selector.setdefault("matchLabels", {})[_HASH] = digest
         revision = 1 + max((int(_notes(item).get(_REVISION, 0)) for item in sets), default=0)
-        self.store.create(
+        self.store.add(
             {
                 "apiVersion": "apps/v1",
                 "kind": "ReplicaSet",
