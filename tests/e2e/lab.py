@@ -10,19 +10,21 @@ The root file system comes from outside, as the folder ``SLIPWAY_LAB_ROOTFS`` (f
     sudo,iproute2,iputils-ping,iptables,procps,kmod,ca-certificates,udev,netbase,curl,apparmor,unzip,xfsprogs,\\
     apt-transport-https,bash-completion,conntrack,e2fsprogs,ebtables,gnupg,ipset,ipvsadm,mergerfs,openssl,\\
     rsync,socat,tar bookworm FOLDER
-    chroot FOLDER apt-get install -y --no-install-recommends software-properties-common
+    chroot FOLDER apt-get install -y --no-install-recommends software-properties-common nftables
     rm FOLDER/etc/ssh/ssh_host_*
 """
 
 from __future__ import annotations
 
 import contextlib
+import gzip
 import os
 import re
 import shutil
 import signal
 import subprocess
 import time
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +33,16 @@ ROOTFS_VARIABLE = "SLIPWAY_LAB_ROOTFS"
 CONTROLLER = "10.77.0.254"
 """The fabric's own address: where tests run and where machines look for a name server that is not there."""
 BOOT_SECONDS = 60.0
+
+_MODULES = {
+    "overlay": "CONFIG_OVERLAY_FS",
+    "br_netfilter": "CONFIG_BRIDGE_NETFILTER",
+    "vxlan": "CONFIG_VXLAN",
+    "ip_vs": "CONFIG_IP_VS",
+    "dummy": "CONFIG_DUMMY",
+    "nf_tables": "CONFIG_NF_TABLES",
+    "nf_conntrack": "CONFIG_NF_CONNTRACK",
+}
 
 BOOT = r"""
 set -eu
@@ -170,11 +182,14 @@ class Lab:
             # Without its own name here every lookup would wait for the name server that is not there.
             "etc/hosts": f"127.0.0.1 localhost\n{machine.address} {machine.name}.lab {machine.name}\n",
             "etc/resolv.conf": f"nameserver {CONTROLLER}\n",
+            "etc/machine-id": f"{uuid.uuid4().hex}\n",
+            f"usr/lib/modules/{os.uname().release}/modules.builtin": _built_in(),
             # The package lists are those of the root file system, and as fresh as they can be here.
             "var/lib/apt/periodic/update-success-stamp": "",
             "usr/local/sbin/sysctl": SYSCTL,
         }
         for name, text in texts.items():
+            (upper / name).parent.mkdir(parents=True, exist_ok=True)
             (upper / name).write_text(text)
         (upper / "usr/local/sbin/sysctl").chmod(0o755)
 
@@ -243,6 +258,15 @@ def missing() -> str:
     if subprocess.run(["unshare", "--net", "--mount", "true"], capture_output=True, check=False).returncode:
         return "this machine allows no namespaces of one's own"
     return ""
+
+
+def _built_in() -> str:
+    """Return modules.builtin of this kernel, which the machines share without its ``/lib/modules``."""
+    config = Path("/proc/config.gz")
+    if not config.exists():
+        return ""
+    switches = set(gzip.decompress(config.read_bytes()).decode().splitlines())
+    return "".join(f"kernel/{name}.ko\n" for name, switch in _MODULES.items() if f"{switch}=y" in switches)
 
 
 def _run(*command: str) -> None:
