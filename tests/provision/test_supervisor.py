@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +18,7 @@ import pytest
 from tests.provision.engine import World, end, make_world, processes_of, result_of, so_far, until
 from wizards.clusters import RunRef
 from wizards.lock import ClusterBusy
+from wizards.practice.client import ensure_yard, hold, known_hosts_lines, stop_yard
 from wizards.provision.events import (
     CancelRequested,
     HostStatus,
@@ -350,3 +353,75 @@ def test_who_attaches_late_sees_what_was_seen_live(world: World) -> None:
     assert live == list(read_journal(run.journal))
     assert [event.n for event in live] == list(range(1, len(live) + 1))
     assert fold(live) == result_of(run)
+
+
+def test_ssh_connections_go_with_a_killed_supervisor(
+    world: World, runs: list[RunRef], tmp_path: Path
+) -> None:
+    yard_folder = tmp_path / "yard"
+    with hold(yard_folder):
+        yard = ensure_yard(yard_folder, 2)
+        (world.folder / "known_hosts").write_text(known_hosts_lines(yard))
+        hosts = {
+            node.name: {"ansible_host": node.address, "ansible_port": node.port, "ansible_user": node.user}
+            for node in yard.nodes
+        }
+        shared = {"ansible_ssh_private_key_file": str(yard.key), "ansible_python_interpreter": sys.executable}
+        inventory = {"all": {"hosts": hosts, "vars": shared}}
+        (world.folder / "hosts.yaml").write_text(json.dumps(inventory))
+        known = f"-o UserKnownHostsFile={world.folder}/known_hosts"
+        stage = world.stage(
+            "first",
+            "      - name: Wait\n        ansible.builtin.raw: sleep 600\n",
+            env={"ANSIBLE_SSH_ARGS": f"-o ControlMaster=auto -o ControlPersist=300s {known}"},
+        )
+        run = start_run(world.cluster, world.plan(stage))
+        runs.append(run)
+        until(lambda: started(run, "Wait"), "the task did not start")
+        sockets = private_of(run) / "s"
+        until(lambda: len(list(sockets.glob("*"))) == 2, "no shared connections")
+        assert len(sharing(sockets)) == 2
+        supervisor_of(run).kill()
+        until(lambda: not processes_of(run), "processes are left")
+        assert sharing(sockets) == []
+        assert not sockets.exists()
+        stop_yard(yard_folder)
+
+
+def sharing(sockets: Path) -> list[str]:
+    """Return the titles of the processes that hold shared ssh connections in `sockets`."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            found.append(" ".join(process.cmdline()))
+    return [words for words in found if words.startswith(f"ssh: {sockets}/")]
+
+
+@pytest.mark.real
+@pytest.mark.skipif(
+    os.getuid() != 0 or sys.platform != "linux", reason="mounts a small disk: needs root on Linux"
+)
+def test_a_full_disk_stops_the_run_with_that_reason(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if (
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=320k", "tmpfs", disk], check=False).returncode
+        != 0
+    ):
+        pytest.skip("this machine lets nobody mount")
+    try:
+        noise = """\
+      - name: Noise
+        ansible.builtin.debug: {msg: "{{ 'x' * 900 }}"}
+        loop: "{{ range(0, 150) | list }}"
+"""
+        world = make_world(disk)
+        run = start_run(world.cluster, world.plan(world.stage("first", noise), world.stage("second", noise)))
+        progress = result_of(run)
+        assert progress.status is run.status() is RunStatus.FAILED
+        assert progress.message.startswith("The disk of this console is full")
+        numbers = [event.n for event in read_journal(run.journal)]
+        assert numbers == list(range(1, len(numbers) + 1))
+        until(lambda: not processes_of(run), "processes are left")
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)

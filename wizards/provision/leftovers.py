@@ -18,6 +18,7 @@ from wizards.clusters import RunRef
 from wizards.files import write_private
 from wizards.provision.processes import kill_marked
 
+SOCKETS: Final = "s"  # in the private folder: short, because the paths of sockets are
 _FILE: Final = "private.json"
 _PREFIX: Final = "slipway-"
 _LOGIND: Final = Path("/run/systemd/seats")
@@ -34,13 +35,16 @@ def make_private(run: RunRef, mark: str) -> Path:
 
 def clear_leftovers(run: RunRef) -> bool:
     """Kill the processes of `run` and remove its private folder; tell whether all of it is gone."""
+    from wizards.provision.ansible_env import close_connections
+
     note = run.path / _FILE
     try:
         data = json.loads(note.read_bytes())
         folder, mark = Path(data["folder"]), str(data["mark"])
     except (OSError, ValueError, KeyError, TypeError):
         return True
-    gone = kill_marked(mark)
+    gone = kill_marked(mark, folder / SOCKETS)
+    close_connections(run.path.parents[1])  # where the private folder's path was too long for sockets
     if folder.name.startswith(_PREFIX) and not folder.is_symlink():
         shutil.rmtree(folder, ignore_errors=True)
     if gone:

@@ -41,7 +41,7 @@ from wizards.provision.events import (
     StageStatus,
 )
 from wizards.provision.journal import JournalWriter
-from wizards.provision.leftovers import clear_leftovers, make_private
+from wizards.provision.leftovers import SOCKETS, clear_leftovers, make_private
 from wizards.provision.plan import Plan, Stage
 from wizards.provision.processes import MARK, marked
 from wizards.provision.runner import Outcome, Passwords, run_stage
@@ -244,7 +244,7 @@ class Supervisor:
             folder,
             environment=environment | {MARK: self._mark},
             passwords=self._passwords,
-            sockets=folder.parent / "s",
+            sockets=folder.parent / SOCKETS,
             on_event=on_event,
             cancelled=self._must_be_killed,
         )
