@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+import kubernetes.client
 import pytest
 
 from tests.practice.api_world import World, condition, eventually, nodes_named, practice
@@ -351,6 +352,9 @@ def test_the_log_of_a_pod(world: World, ns: str) -> None:
     assert reply.headers["Content-Type"].startswith("text/plain")
     assert "container b started" in reply.data.decode()
     assert world.raw("GET", f"{path}/log?container=b&tailLines=0").data == b""
+    typed = kubernetes.client.CoreV1Api(world.client)
+    assert "container a started" in typed.read_namespaced_pod_log("two", ns, container="a")
+    assert world.raw("GET", f"{path}/log?container=a", accept="text/plain").status == 200
     refused = world.raw("GET", f"{path}/log")
     assert refused.status == 400
     assert "choose one of: [a b]" in refused.json["message"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import jsonpatch
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wizards.practice.api import apply
@@ -41,12 +41,14 @@ def difference(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     return made
 
 
+@settings(deadline=None)
 @given(OBJECTS, PATCH_OBJECTS)
 def test_a_merge_patch_applied_twice_changes_no_more(target: dict[str, Any], patch: dict[str, Any]) -> None:
     once = merge_patch(target, patch)
     assert merge_patch(once, patch) == once
 
 
+@settings(deadline=None)
 @given(OBJECTS, OBJECTS)
 def test_the_difference_of_two_objects_leads_from_one_to_the_other(
     old: dict[str, Any], new: dict[str, Any]
@@ -72,6 +74,7 @@ def test_merge_patches_of_the_rfc(target: Any, patch: Any, expected: Any) -> Non
     assert merge_patch(target, patch) == expected
 
 
+@settings(deadline=None)
 @given(OBJECTS, OBJECTS)
 def test_a_json_patch_made_from_two_objects_leads_from_one_to_the_other(
     old: dict[str, Any], new: dict[str, Any]
@@ -245,6 +248,7 @@ def test_an_ordinary_write_takes_ownership_of_what_it_changes() -> None:
     assert applied(changed, web(replicas=2), "one", force=True)["spec"]["replicas"] == 2
 
 
+@settings(deadline=None)
 @given(OBJECTS, OBJECTS)
 def test_after_an_apply_all_that_was_applied_is_so(first: dict[str, Any], second: dict[str, Any]) -> None:
     rtype = resource("", "v1", "configmaps")

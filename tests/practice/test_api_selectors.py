@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wizards.practice.api.errors import ApiError
@@ -63,6 +63,7 @@ def test_what_is_no_selector_is_refused(text: str) -> None:
     assert caught.value.code == 400
 
 
+@settings(deadline=None)
 @given(LABELS, NAMES, st.lists(NAMES, min_size=1, max_size=3))
 def test_in_and_notin_are_opposites(labels: dict[str, str], key: str, values: list[str]) -> None:
     listed = ",".join(values)
@@ -70,6 +71,7 @@ def test_in_and_notin_are_opposites(labels: dict[str, str], key: str, values: li
     assert matches(f"{key} in ({listed})", labels) is (labels.get(key) in values)
 
 
+@settings(deadline=None)
 @given(LABELS, LABELS)
 def test_a_selector_written_out_and_as_an_object_agree(
     labels: dict[str, str], wanted: dict[str, str]

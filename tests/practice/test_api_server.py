@@ -135,6 +135,18 @@ def test_the_cluster_is_the_same_after_the_next_start(tmp_path: Path) -> None:
         eventually(lambda: condition(world.get(late), "Ready") == "True")
 
 
+def test_what_happened_survives_a_kill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wizards.practice.api.server.SAVE_SECONDS", 0.05)
+    state = tmp_path / "objects.json"
+    with practice(PracticeApi(state, timing=QUICK)) as world:
+        world.post("/api/v1/namespaces", objects.namespace("kept"))
+        eventually(lambda: state.exists() and '"kept"' in state.read_text())
+        copy = tmp_path / "copy.json"
+        copy.write_bytes(state.read_bytes())
+    with practice(PracticeApi(copy, timing=QUICK)) as world:
+        assert world.get("/api/v1/namespaces/kept")["status"]["phase"] == "Active"
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 2}', '{"format": 1, "objects": [{}]}'])
 async def test_a_damaged_state_file_is_refused_and_kept(tmp_path: Path, text: str) -> None:
     state = tmp_path / "objects.json"

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from wizards.practice.api.store import Store
+from wizards.practice.api.tables import Entry
 
 _FORMAT = 1
 
@@ -14,18 +15,23 @@ class UnreadableState(Exception):
     """The state file is damaged, or of another version."""
 
 
-def dump(store: Store) -> str:
-    """All objects and the version counter, as text.
+NEVER_SAVED = ("", "events")
+"""Events speak of a time that is over."""
 
-    Events are left out: they speak of a time that is over.
-    """
-    objects = [
-        {"storage": list(storage), "object": entry.obj}
+
+def dump(store: Store) -> str:
+    """All objects but events, and the version counter, as text."""
+    head = json.dumps({"format": _FORMAT, "resourceVersion": store.tables.rv})
+    objects = (
+        f'{{"storage":{json.dumps(storage)},"object":{_text(entry)}}}'
         for storage, entry in store.tables.everything()
-        if storage != ("", "events")
-    ]
-    document = {"format": _FORMAT, "resourceVersion": store.tables.rv, "objects": objects}
-    return json.dumps(document, separators=(",", ":"))
+        if storage != NEVER_SAVED
+    )
+    return f'{head[:-1]}, "objects": [{",".join(objects)}]}}'
+
+
+def _text(entry: Entry) -> str:
+    return entry.full(entry.obj["apiVersion"], entry.obj["kind"]).decode()
 
 
 def load(store: Store, path: Path) -> bool:

@@ -34,6 +34,7 @@ from wizards.practice.api.scheduler import Scheduler
 from wizards.practice.api.services import Endpoints
 from wizards.practice.api.sets import DaemonSets, StatefulSets
 from wizards.practice.api.store import Store
+from wizards.practice.api.tables import Change
 from wizards.practice.api.tls import Identity, make_identity
 from wizards.practice.api.values import Json
 from wizards.practice.api.verbs import Call, Verbs, is_watch
@@ -50,6 +51,11 @@ LARGEST_BODY = 3 * 1024 * 1024
 COMPRESS_FROM = 128 * 1024
 """Bytes from which an answer is compressed for who can read that, as in kube-apiserver."""
 
+SAVE_SECONDS = 10.0
+"""How much of a practice cluster's life is lost at most when its process is killed."""
+
+_RESTLESS = {persistence.NEVER_SAVED, ("coordination.k8s.io", "leases")}
+
 _CONTROLLERS: tuple[type[Controller], ...] = (
     *(Garbage, Namespaces, Definitions, ApiServices),
     *(Nodes, Scheduler, Pods, ReplicaSets, Deployments, DaemonSets, StatefulSets, Jobs),
@@ -63,6 +69,7 @@ class PracticeApi:
     Attributes:
         store: The objects, for use in the same event loop.
         faults: What is to go wrong.
+        events: To note events on objects.
         url: Where it is served, once started.
         token: The bearer token of this start.
         ca_pem: The certificate authority of this start.
@@ -85,6 +92,10 @@ class PracticeApi:
         self._version = version
         self._timing = timing or Timing()
         self._verbs = Verbs(self.store, self.faults)
+        self.events = Recorder(self.store)
+        self._saving: asyncio.Task[None] | None = None
+        self._unsaved = False
+        self.store.tables.listen(self._on_change)
         self._runner: web.AppRunner | None = None
         self._engine: Engine | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -114,6 +125,8 @@ class PracticeApi:
         self._engine = self._make_engine(identity)
         self.store.graceful = True
         self._engine.start()
+        if self._state_file is not None:
+            self._saving = asyncio.create_task(self._keep_saving(), name="practice-save")
 
     async def _listen(self, context: ssl.SSLContext, host: str, port: int) -> int:
         application = web.Application(client_max_size=LARGEST_BODY)
@@ -137,10 +150,9 @@ class PracticeApi:
         return int(self._runner.addresses[0][1])
 
     def _make_engine(self, identity: Identity) -> Engine:
-        recorder = Recorder(self.store)
         engine = Engine(self.store, self._timing)
         for kind in _CONTROLLERS:
-            controller = kind(self.store, self._timing, recorder)
+            controller = kind(self.store, self._timing, self.events)
             if isinstance(controller, Nodes):
                 controller.version = self.version
             if isinstance(controller, Namespaces):
@@ -150,6 +162,10 @@ class PracticeApi:
 
     async def stop(self) -> None:
         """End all connections, and keep the objects in the state file."""
+        if self._saving is not None:
+            self._saving.cancel()
+            await asyncio.gather(self._saving, return_exceptions=True)
+            self._saving = None
         if self._engine is not None:
             await self._engine.stop()
             self._engine = None
@@ -161,9 +177,29 @@ class PracticeApi:
             self.save()
 
     def save(self) -> None:
-        """Write the objects to the state file now, in one step, mode 0600; nothing without one."""
+        """Write the objects to the state file now, in one step, mode 0600; nothing without one.
+
+        It also happens by itself: at the end, and every `SAVE_SECONDS` when something has changed.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
         if self._state_file is not None:
+            self._unsaved = False
             write_private(self._state_file, persistence.dump(self.store))
+
+    def _on_change(self, change: Change) -> None:
+        if change.storage not in _RESTLESS:
+            self._unsaved = True
+
+    async def _keep_saving(self) -> None:
+        while True:
+            await asyncio.sleep(SAVE_SECONDS)
+            if self._unsaved:
+                try:
+                    self.save()
+                except OSError as error:
+                    _log.warning("the practice cluster could not be saved: %s", error)
 
     def call(self, function: Callable[[], _T]) -> _T:
         """Run a function in the server's event loop, from another thread, and return what it returns."""
@@ -228,7 +264,7 @@ class PracticeApi:
             method=request.method,
             target=target,
             query=dict(request.query),
-            form=requests.read_accept(request.headers.get("Accept", "")),
+            form=Form() if target.subresource == "log" else _form(request),
             content_type=request.headers.get("Content-Type", "").partition(";")[0].strip(),
             body=await request.read(),
             agent=request.headers.get("User-Agent", "").partition("/")[0],
@@ -251,7 +287,7 @@ class PracticeApi:
         document = self._document(parts)
         if document is None:
             return text("404 page not found\n", 404)
-        return encode(Form(yaml=requests.read_accept(request.headers.get("Accept", "")).yaml), document)
+        return encode(Form(yaml=_form(request).yaml), document)
 
     def _document(self, parts: list[str]) -> Json | None:
         registry = self.store.registry
@@ -309,6 +345,10 @@ async def _pump(response: web.StreamResponse, stream: watch.Watch) -> None:
         await response.write_eof()
     except ConnectionError:
         return  # the client has gone
+
+
+def _form(request: web.Request) -> Form:
+    return requests.read_accept(request.headers.get("Accept", ""))
 
 
 def _headers() -> dict[str, str]:
