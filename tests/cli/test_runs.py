@@ -1,0 +1,116 @@
+"""Commands on runs, against real practice nodes: real SSH, real Ansible, a real supervisor."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import SLIPWAY, environment, slipway
+from wizards.clusters import Clusters, yard_dir
+from wizards.practice.answers import practice_answers
+from wizards.practice.client import ensure_yard, hold, stop_yard
+from wizards.provision.begin import save_cluster, trust_yard
+from wizards.provision.events import RunFinished, RunStatus, decode
+from wizards.setup.steps import build
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cli-runs"), pytest.mark.timeout(400)]
+
+NAME = "practice"
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Return a home with a practice cluster of one node, whose yard is held for all tests of this file."""
+    folder = tmp_path_factory.mktemp("runs") / "home"
+    folder.mkdir(mode=0o700)
+    yard_folder = yard_dir(folder, NAME)
+    with hold(yard_folder):
+        yard = ensure_yard(yard_folder, 1)
+        cluster = save_cluster(folder, build(practice_answers(yard)), practice=True)
+        trust_yard(cluster, yard)
+        yield folder
+    stop_yard(yard_folder)
+
+
+def until(condition: Callable[[], object], what: str, seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"never happened: {what}"
+        time.sleep(0.1)  # between two looks at a condition with a deadline
+
+
+def newest(home: Path) -> dict[str, str]:
+    documents: list[dict[str, str]] = json.loads(slipway(home, "runs", NAME, "--json").stdout)
+    return documents[0]
+
+
+def test_preflight_is_a_run_of_its_own_told_as_json_lines(home: Path) -> None:
+    done = slipway(home, "preflight", NAME, "--json", seconds=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = done.stdout.splitlines()
+    events = [decode(line) for line in lines]
+    assert None not in events
+    assert isinstance(events[-1], RunFinished)
+    assert events[-1].status is RunStatus.SUCCEEDED
+    run = Clusters(home).get(NAME).latest_run()
+    assert run is not None
+    assert run.journal.read_text().splitlines() == lines
+    assert newest(home)["status"] == "succeeded"
+    again = slipway(home, "replay", NAME, run.id)
+    assert again.returncode == 0
+    assert f"Run {run.id} of practice: 2 stages." in again.stdout
+    assert "Check the nodes: done" in again.stdout
+    refused = slipway(home, "retry", NAME)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "there is nothing to retry" in refused.stderr
+    assert slipway(home, "cancel", NAME).returncode == 2
+    assert slipway(home, "replay", NAME, "19990101-000000").returncode == 2
+
+
+def test_a_run_is_started_watched_left_cancelled_and_retried(home: Path) -> None:
+    started = slipway(home, "up", NAME, "--yes", "--detach", "--json")
+    assert started.returncode == 0, started.stderr
+    run = json.loads(started.stdout)["run"]
+
+    busy = slipway(home, "up", NAME, "--yes", "--detach")
+    assert (busy.returncode, busy.stdout) == (5, "")
+
+    watcher = subprocess.Popen(
+        [*SLIPWAY, "attach", NAME],
+        env=environment(home),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert watcher.stdout is not None
+    first = watcher.stdout.readline()
+    assert first.startswith(f"Run {run} of practice: "), "from the first event on"
+    watcher.send_signal(signal.SIGINT)
+    _, said = watcher.communicate(timeout=60)
+    assert "The run goes on. Watch it: slipway attach practice" in said
+    assert "Stop it: slipway cancel practice" in said
+    assert watcher.returncode == 0
+    assert newest(home) == {**newest(home), "run": run, "status": "running"}
+
+    stopped = slipway(home, "cancel", NAME, "--now", seconds=200)
+    assert stopped.returncode == 0
+    assert "The run ended: cancelled." in stopped.stdout
+    assert slipway(home, "attach", NAME).returncode == 4
+
+    retried = slipway(home, "retry", NAME, "--detach")
+    assert retried.returncode == 0, retried.stderr
+    assert newest(home)["run"] != run
+    run_again = Clusters(home).get(NAME).latest_run()
+    assert run_again is not None
+    until(lambda: '"stage-started"' in run_again.journal.read_text(), "the retried run begins a stage")
+    assert slipway(home, "cancel", NAME, "--now", seconds=200).returncode == 0
+    health = slipway(home, "health", NAME)
+    assert health.returncode == 2
+    assert "has no kubeconfig yet" in health.stderr
