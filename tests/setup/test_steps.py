@@ -316,7 +316,7 @@ def wizard_answers(draw: st.DrawFn) -> Answers:
     return answers
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(wizard_answers())
 def test_whatever_is_chosen_makes_a_cluster_or_is_explained(answers: Answers) -> None:
     found = findings(answers)
@@ -334,7 +334,7 @@ def test_whatever_is_chosen_makes_a_cluster_or_is_explained(answers: Answers) ->
         assert step is None or step.when(answers)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(wizard_answers(), st.sampled_from(["target", "network.cni", "load_balancer.kind", "mesh.kind"]))
 def test_changing_an_early_answer_and_changing_it_back_loses_nothing(answers: Answers, path: str) -> None:
     question = question_at(path)

@@ -197,31 +197,35 @@ def _ask_step(step: Step, answers: Answers, *, advanced: bool, printer: _Printer
 def _option_choice(option: Option, *, checked: bool = False) -> questionary.Choice:
     import questionary
 
-    words = " ".join(part for part in (option.summary, option.otherwise) if part)
-    cost = f" Cost: {option.cost}." if option.cost else ""
-    return questionary.Choice(
-        option.title,
-        value=option.value,
-        disabled=option.blocked or None,
-        description=f"{words}{cost}",
-        checked=checked,
-    )
+    disabled = "not now" if option.blocked else None
+    return questionary.Choice(option.title, value=option.value, disabled=disabled, checked=checked)
 
 
-def _ask_choice(question: Question, answers: Answers, _printer: _Printer) -> Value:
+def _explain(options: Iterable[Option], printer: _Printer) -> None:
+    """Print what each option is, before the list to choose from: a list alone reads badly aloud."""
+    for option in options:
+        cost = f"Cost: {option.cost}." if option.cost else ""
+        blocked = f"Not now: {option.blocked}" if option.blocked else ""
+        words = (f"{option.title}:", option.summary, option.otherwise, cost, blocked)
+        printer.say(" ".join(word for word in words if word), indent="  ")
+
+
+def _ask_choice(question: Question, answers: Answers, printer: _Printer) -> Value:
     import questionary
 
     options = question.options(answers)
+    _explain(options, printer)
     value = value_of(question, answers)
     free = {option.value for option in options if not option.blocked}
     choices = [_option_choice(option) for option in options]
     return questionary.select(question.title, choices, default=value if value in free else None).unsafe_ask()
 
 
-def _ask_choices(question: Question, answers: Answers, _printer: _Printer) -> Value:
+def _ask_choices(question: Question, answers: Answers, printer: _Printer) -> Value:
     import questionary
 
     options = question.options(answers)
+    _explain(options, printer)
     if not any(not option.blocked for option in options):
         return []
     value = value_of(question, answers) or []

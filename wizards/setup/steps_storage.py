@@ -53,7 +53,8 @@ ENGINES = Question(
 def engines_of(answers: Answers) -> list[str]:
     """Return the storage engines that are chosen, in the order of the catalog."""
     chosen = value_of(ENGINES, answers) or []
-    return [option.value for option in _engines(answers) if option.value in chosen]
+    on_offer = _LOCAL_ENGINES if is_local(answers) else _SERVER_ENGINES
+    return [engine for engine in on_offer if engine in chosen]
 
 
 def _with(engine: str) -> Callable[[Answers], bool]:
