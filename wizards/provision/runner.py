@@ -23,6 +23,9 @@ from wizards.provision.plan import Stage
 EventHandler = Callable[[Mapping[str, Any]], None]
 _SSH_PROMPT: Final = r"SSH password:\s*?$"
 _BECOME_PROMPT: Final = r"BECOME password.*:\s*?$"
+# Answered by nothing; but without a match pexpect keeps all output of the run in memory, and copies it at
+# every look at the clock. The last newline, not what follows it: that may be the beginning of a prompt.
+_FORGET: Final = r"\n(?=[^\n]*\Z)"
 _REMOTE_ONLY: Final = "localhost"
 # What holds where a stage says nothing of it; runner itself would switch host key checking off.
 _SAFE: Final = {
@@ -135,8 +138,8 @@ def _arguments(stage: Stage, variables: Path, passwords: Passwords) -> str:
     return " ".join(parts)
 
 
-def _prompts(stage: Stage, passwords: Passwords) -> dict[str, str]:
+def _prompts(stage: Stage, passwords: Passwords) -> dict[str, str | None]:
     if not _reaches_nodes(stage):
-        return {}
+        return {_FORGET: None}
     asked = {_SSH_PROMPT: passwords.ssh, _BECOME_PROMPT: passwords.become}
-    return {prompt: answer for prompt, answer in asked.items() if answer}
+    return {prompt: answer for prompt, answer in asked.items() if answer} | {_FORGET: None}
