@@ -99,6 +99,7 @@ _EXCEPTIONS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("Node", re.compile(r"^\.status\.images\[\d+\]\.names$")),
     ("IngressClass", re.compile(r"^\.spec\.controller$")),
     ("ControllerRevision", re.compile(r"^\.data$")),
+    ("CustomResourceDefinition", re.compile(r"^\.spec\.conversion\.strategy$")),
 )
 """Kind (or any) and field."""
 
