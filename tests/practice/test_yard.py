@@ -181,6 +181,17 @@ async def test_killing_a_part_of_it_takes_all_of_it(held: Path, tmp_path: Path, 
     assert _start(held).nodes == yard.nodes
 
 
+@pytest.mark.slow
+async def test_a_worker_that_hangs_is_killed_when_it_should_stop(held: Path, tmp_path: Path) -> None:
+    yard = _start(held)
+    waiting = await _sleep_on_node(yard, held, tmp_path)
+    os.kill(yard.pid, signal.SIGSTOP)
+    await asyncio.to_thread(stop_yard, held, timeout=PATIENCE)
+    assert marked(held.resolve()) == []
+    assert _gone(yard.pid)
+    await waiting
+
+
 async def test_what_survives_the_killing_of_both_is_ended_by_the_next_start(
     held: Path, tmp_path: Path
 ) -> None:
