@@ -201,6 +201,12 @@ NETWORK_CASES = [
         {**VIP, "load_balancer": {"kind": "none", "pools": []}},
         {"load_balancer": {"kind": "none", "pools": []}},
     ),
+    local(
+        "strict-arp-local",
+        "network.kube_proxy",
+        {"network": {"kube_proxy": "ipvs"}},
+        {"network": {"kube_proxy": "ipvs"}, "load_balancer": {"kind": "none"}},
+    ),
     changed(
         "kube-proxy-replaced",
         "network.cilium.kube_proxy_replacement",

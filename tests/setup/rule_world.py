@@ -43,7 +43,7 @@ LOCAL: dict[str, Any] = {
     "name": "demo",
     "target": "local",
     "kubernetes": {"version": "1.35.8"},
-    "network": {"cni": "kindnet"},
+    "network": {"cni": "kindnet", "kube_proxy": "iptables"},
     "storage": {"engines": ["standard"]},
 }
 

@@ -256,6 +256,38 @@ def test_what_no_question_asks_for_is_kept() -> None:
     assert build(from_spec(spec)) == spec
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"endpoint": {"kind": "local-proxy", "port": 8443}},
+        {
+            "network": {"cilium": {"kube_proxy_replacement": True}},
+            "load_balancer": {"kind": "cilium-l2", "pools": [{"addresses": ["10.0.0.64/28"]}]},
+        },
+        {
+            "storage": {
+                "engines": ["jiva", "cstor"],
+                "default_class": "old",
+                "jiva": {"class_name": "old", "replicas": 2},
+                "hostpath": {"base_path": "/data"},
+                "accept_archived": True,
+            }
+        },
+        {"storage": {"engines": ["lvm", "hostpath"], "default_class": "openebs-lvmpv"}},
+        {"kubernetes": {"version": "1.33.2", "gateway_api": True}},
+    ],
+    ids=["port", "cilium-l2", "archived", "order", "version"],
+)
+def test_what_a_file_may_say_beyond_the_wizard_is_kept(data: dict[str, Any]) -> None:
+    rows = [
+        {"name": f"node-{number}", "address": f"10.0.0.{number}", "roles": roles}
+        for number, roles in ((1, CONTROL), (2, ["worker"]))
+    ]
+    base = {"load_balancer": {"kind": "none"}, "storage": {"engines": []}}
+    spec = ClusterSpec.model_validate({"name": "demo", "nodes": rows, **base, **data})
+    assert build(from_spec(spec)) == spec
+
+
 def test_what_equals_a_proposal_stays_a_proposal() -> None:
     answers = from_spec(build(servers(3)))
     assert set(answers.given) == {"nodes"}

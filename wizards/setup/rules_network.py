@@ -155,6 +155,19 @@ def strict_arp(spec: ClusterSpec) -> Iterator[Fault]:
         )
 
 
+@warn("strict-arp-local")
+def strict_arp_local(spec: ClusterSpec) -> Iterator[Fault]:
+    """Rule 1 on this machine: kind does not set strict ARP by itself."""
+    is_ipvs = spec.network.kube_proxy is KubeProxy.IPVS and not replaces_kube_proxy(spec)
+    if not is_bare_metal(spec) and is_ipvs and spec.load_balancer.kind is LoadBalancerKind.METALLB_L2:
+        yield Fault(
+            "network.kube_proxy",
+            "MetalLB layer 2 with IPVS needs strict ARP, which kind does not switch on.",
+            "Set it to iptables, kind's own default.",
+            ("load_balancer.kind",),
+        )
+
+
 @fix("kube-proxy-replaced")
 def kube_proxy_replaced(spec: ClusterSpec) -> Iterator[Fault]:
     """Rule 2: two would do the same work."""

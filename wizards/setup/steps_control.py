@@ -13,6 +13,7 @@ from wizards.setup.steps_network import POOLS, VIRTUAL_IP_PATH
 from wizards.setup.steps_place import count_with, is_bare_metal, is_local, known_addresses
 
 _VERSION_PATH: Final = "kubernetes.version"
+_PORT_PATH: Final = "endpoint.port"
 _LOCAL_DEFAULT: Final = "1.35.8"
 """On this machine the same minor version as on servers, so that what is learnt holds there."""
 
@@ -108,13 +109,21 @@ ENDPOINT_ADDRESS = Question(
     when=_has_address,
     placeholder="10.0.0.239",
 )
+
+
+def _has_port(answers: Answers) -> bool:
+    """A port of one's own is asked for where it is usual, and shown wherever a file gave one."""
+    is_external = value_of(ENDPOINT, answers) == "external"
+    return is_bare_metal(answers) and (is_external or _PORT_PATH in answers.given)
+
+
 ENDPOINT_PORT = Question(
-    path="endpoint.port",
+    path=_PORT_PATH,
     title="Its port",
     kind=QuestionKind.NUMBER,
-    help="The port at which your load balancer takes connections for the control planes.",
+    help="The port at which the control planes, or your load balancer for them, take connections.",
     default=lambda _answers: 6443,
-    when=lambda answers: is_bare_metal(answers) and value_of(ENDPOINT, answers) == "external",
+    when=_has_port,
 )
 INTERFACE = Question(
     path="endpoint.interface",
@@ -226,7 +235,6 @@ REGISTRY = Question(
     kind=QuestionKind.TEXT,
     help="A registry of yours that holds all images, for rooms without internet. Leave it empty otherwise.",
     default=lambda _answers: None,
-    when=is_bare_metal,
     optional=True,
     placeholder="registry.lan:5000",
     advanced=True,

@@ -12,6 +12,8 @@ from wizards.setup.steps_place import is_local, known_addresses, node_rows
 
 _SERVER_CNIS: Final = ("cilium", "calico", "flannel", "kube-router", "none")
 _LOCAL_CNIS: Final = ("kindnet", "cilium")
+_CILIUM_BALANCERS: Final = ("cilium-l2", "cilium-bgp")
+_LB_PATH: Final = "load_balancer.kind"
 VIRTUAL_IP_PATH: Final = "endpoint.address"
 
 CNI = Question(
@@ -203,16 +205,19 @@ NETWORK_STEP = Step(
 
 
 def _balancers(answers: Answers) -> tuple[Option, ...]:
+    # Cilium's own load balancing is not proposed yet, but a file may ask for it.
+    given = answers.given.get(_LB_PATH)
+    extra = (str(given),) if given in _CILIUM_BALANCERS and is_cilium(answers) else ()
     if is_local(answers):
-        return catalog().options("load_balancer.kind", ("metallb-l2", "cloud-provider-kind", "none"))
+        return catalog().options("load_balancer.kind", ("metallb-l2", "cloud-provider-kind", *extra, "none"))
     without_network = "A load balancer cannot start before your own pod network is there."
     needs = ("metallb-l2", "metallb-bgp")
     blocked = dict.fromkeys(needs, without_network) if cni_of(answers) == "none" else {}
-    return catalog().options("load_balancer.kind", (*needs, "none"), blocked=blocked)
+    return catalog().options("load_balancer.kind", (*needs, *extra, "none"), blocked=blocked)
 
 
 LB_KIND = Question(
-    path="load_balancer.kind",
+    path=_LB_PATH,
     title="Load balancer",
     kind=QuestionKind.CHOICE,
     help="Gives a Service an address of its own that machines outside the cluster can reach.",
@@ -227,7 +232,7 @@ def balancer_of(answers: Answers) -> str:
 
 
 def _uses_pools(answers: Answers) -> bool:
-    return balancer_of(answers) in {"metallb-l2", "metallb-bgp"}
+    return balancer_of(answers) in {"metallb-l2", "metallb-bgp", *_CILIUM_BALANCERS}
 
 
 def _proposed_pools(answers: Answers) -> list[dict[str, Any]]:
@@ -253,7 +258,7 @@ POOLS = Question(
 
 
 def _speaks_bgp(answers: Answers) -> bool:
-    return balancer_of(answers) == "metallb-bgp"
+    return balancer_of(answers) in {"metallb-bgp", "cilium-bgp"}
 
 
 PEER_NAME = Question(

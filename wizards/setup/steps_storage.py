@@ -9,26 +9,33 @@ from wizards.setup.answers import value_of
 from wizards.setup.catalog import catalog
 from wizards.setup.questions import Answers, Option, Question, QuestionKind, Step
 from wizards.setup.steps_network import cni_of
-from wizards.setup.steps_place import count_with, is_local
+from wizards.setup.steps_place import count_with, is_bare_metal, is_local
 
 _SERVER_ENGINES: Final = ("hostpath", "lvm", "zfs", "mayastor", "local-path")
 _LOCAL_ENGINES: Final = ("standard", "hostpath")
+_ARCHIVED: Final = ("cstor", "jiva")
+_ENGINES_PATH: Final = "storage.engines"
 _MAYASTOR_NODES: Final = 3
 _NO_NETWORK: Final = "It cannot start before your own pod network is there."
 
 
-def _engines(answers: Answers) -> tuple[Option, ...]:
+def _on_offer(answers: Answers) -> tuple[str, ...]:
+    """Return the engines for the target; archived ones are not proposed, but a file may ask for them."""
     if is_local(answers):
-        return catalog().options("storage.engines", _LOCAL_ENGINES)
-    if cni_of(answers) == "none":
-        return catalog().options(
-            "storage.engines", _SERVER_ENGINES, blocked=dict.fromkeys(_SERVER_ENGINES, _NO_NETWORK)
-        )
-    workers = count_with("worker", answers)
+        return _LOCAL_ENGINES
+    given = answers.given.get(_ENGINES_PATH)
+    extra = tuple(engine for engine in _ARCHIVED if isinstance(given, list | tuple) and engine in given)
+    return (*_SERVER_ENGINES, *extra)
+
+
+def _engines(answers: Answers) -> tuple[Option, ...]:
+    names = _on_offer(answers)
     blocked = {}
-    if workers < _MAYASTOR_NODES:
+    if is_bare_metal(answers) and cni_of(answers) == "none":
+        blocked = dict.fromkeys(names, _NO_NETWORK)
+    elif (workers := count_with("worker", answers)) < _MAYASTOR_NODES:
         blocked["mayastor"] = f"It keeps data on 3 nodes that run applications; you have {workers}."
-    return catalog().options("storage.engines", _SERVER_ENGINES, blocked=blocked)
+    return catalog().options(_ENGINES_PATH, names, blocked=blocked)
 
 
 def _default_engines(answers: Answers) -> list[str]:
@@ -38,7 +45,7 @@ def _default_engines(answers: Answers) -> list[str]:
 
 
 ENGINES = Question(
-    path="storage.engines",
+    path=_ENGINES_PATH,
     title="Storage engines",
     kind=QuestionKind.CHOICES,
     help=(
@@ -51,48 +58,47 @@ ENGINES = Question(
 
 
 def engines_of(answers: Answers) -> list[str]:
-    """Return the storage engines that are chosen, in the order of the catalog."""
-    chosen = value_of(ENGINES, answers) or []
-    on_offer = _LOCAL_ENGINES if is_local(answers) else _SERVER_ENGINES
-    return [engine for engine in on_offer if engine in chosen]
+    """Return the storage engines that are chosen, in the order in which they were."""
+    names = _on_offer(answers)
+    return [engine for engine in value_of(ENGINES, answers) or [] if engine in names]
 
 
-def _with(engine: str) -> Callable[[Answers], bool]:
-    return lambda answers: engine in engines_of(answers)
+def _with(*engines: str) -> Callable[[Answers], bool]:
+    return lambda answers: any(engine in engines_of(answers) for engine in engines)
 
 
-def _class_question(engine: str, key: str, name: str) -> Question:
+_ON_HOSTPATH: Final = ("hostpath", "mayastor", "jiva")
+"""Engines that keep data on local folders: the folders themselves, and two that build on them."""
+
+
+def _class_question(key: str, name: str, default: str) -> Question:
     return Question(
         path=f"storage.{key}.class_name",
         title=f"Class for {name}",
         kind=QuestionKind.TEXT,
         help="Name of the StorageClass. Applications ask for a volume of this class by that name.",
-        default=lambda _answers: {
-            "hostpath": "openebs-hostpath",
-            "lvm": "openebs-lvmpv",
-            "zfs": "openebs-zfspv",
-            "mayastor": "mayastor-3",
-        }[engine],
-        when=_with(engine),
+        default=lambda _answers: default,
+        when=_with(*_ON_HOSTPATH) if key == "hostpath" else _with(key),
         advanced=True,
     )
 
 
 _CLASS_QUESTIONS: Final = {
-    engine: _class_question(engine, engine, name)
-    for engine, name in (
-        ("hostpath", "local folders"),
-        ("lvm", "LVM"),
-        ("zfs", "ZFS"),
-        ("mayastor", "Mayastor"),
+    key: _class_question(key, name, default)
+    for key, name, default in (
+        ("hostpath", "local folders", "openebs-hostpath"),
+        ("lvm", "LVM", "openebs-lvmpv"),
+        ("zfs", "ZFS", "openebs-zfspv"),
+        ("mayastor", "Mayastor", "mayastor-3"),
+        ("cstor", "cStor", "openebs-cstor"),
+        ("jiva", "Jiva", "openebs-jiva-csi-default"),
     )
 }
-_FIXED_CLASSES: Final = {"standard": "standard", "local-path": "local-path"}
 
 
 def _class_of(engine: str, answers: Answers) -> str:
     question = _CLASS_QUESTIONS.get(engine)
-    return str(value_of(question, answers)) if question else _FIXED_CLASSES[engine]
+    return str(value_of(question, answers)) if question else engine
 
 
 def _classes(answers: Answers) -> tuple[Option, ...]:
@@ -130,7 +136,7 @@ BASE_PATH = Question(
     kind=QuestionKind.TEXT,
     help="The folder on each node in which volumes are made. Take one on the disk with the most room.",
     default=lambda _answers: "/var/openebs/local",
-    when=_with("hostpath"),
+    when=_with(*_ON_HOSTPATH),
     placeholder="/var/openebs/local",
 )
 VOLUME_GROUP = Question(
