@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from wizards.setup import (
     rules_bgp,
     rules_kubespray,
+    rules_mesh,
     rules_network,
     rules_nodes,
     rules_platform,
@@ -30,6 +31,7 @@ RULES: Final[tuple[Rule, ...]] = (
     *rules_pools.RULES,
     *rules_bgp.RULES,
     *rules_platform.RULES,
+    *rules_mesh.RULES,
     *rules_kubespray.RULES,
 )
 _WEIGHT: Final = {Severity.BLOCK: 0, Severity.WARN: 1, Severity.FIX: 2}
