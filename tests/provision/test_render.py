@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from wizards.clusters import Cluster
 from wizards.provision.group_vars import RenderError
 from wizards.provision.render import render_files, write_files
+from wizards.provision.stages import create_plan
 from wizards.setup.spec import ClusterSpec
 
 
@@ -101,6 +106,20 @@ def test_when_writing_fails_the_old_files_are_whole_and_nothing_is_left_lying_ab
         write_files({"inventory/hosts.yaml": "new", "kind.yaml": "\ud800"}, tmp_path)
     assert contents(tmp_path) == old
     assert sorted(path.name for path in tmp_path.iterdir()) == ["inventory", "kind.yaml"]
+
+
+def test_what_kubespray_keeps_beside_the_inventory_is_never_taken_for_a_host(tmp_path: Path) -> None:
+    spec = spec_of()
+    write_files(render_files(spec), tmp_path)
+    key = tmp_path / "inventory" / "credentials" / "kubeadm_certificate_key.creds"
+    key.parent.mkdir()
+    key.write_text("0123456789abcdef\n")
+    stages = [stage for stage in create_plan(spec, Cluster(tmp_path)).stages if stage.hosts == ("node-1",)]
+    assert {stage.id for stage in stages} >= {"preflight", "kubernetes", "kubeconfig"}
+    tool = str(Path(sys.executable).with_name("ansible-inventory"))
+    for inventory in {stage.inventory for stage in stages}:
+        said = subprocess.run([tool, "-i", inventory, "--list"], capture_output=True, text=True, check=True)
+        assert list(json.loads(said.stdout)["_meta"]["hostvars"]) == ["node-1"]
 
 
 @pytest.mark.parametrize("name", ["../out.yaml", "/etc/out.yaml", "inventory/../../out"])

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from wizards.provision.components import Install, default_class, installs, retained_classes, storage_classes
+from wizards.provision.inventory import HOSTS
 from wizards.provision.plan import Plan, Stage
 from wizards.setup.components import chosen_components
 from wizards.setup.spec import ClusterSpec, Cni, EndpointKind, LoadBalancerKind, Role, Target
@@ -169,6 +170,11 @@ class _Maker:
     def _home(self) -> Path:
         return self.cluster.root.parent.parent
 
+    @property
+    def _inventory(self) -> Path:
+        """The file and not its folder: Kubespray keeps keys beside it, which Ansible would take for hosts."""
+        return self.cluster.root / HOSTS
+
     def _console(self, playbook: str, tasks: int, **variables: Any) -> Stage:
         """Return a stage that works from this machine."""
         return self._made(playbook, PLAYBOOKS / "console.yml", (CONSOLE,), tasks, variables)
@@ -176,7 +182,7 @@ class _Maker:
     def _nodes(self, playbook: str, tasks: int, **variables: Any) -> Stage:
         """Return a stage that works on the nodes over SSH."""
         names = tuple(node.name for node in self.spec.nodes)
-        return self._made(playbook, self.cluster.inventory_dir, names, tasks, variables)
+        return self._made(playbook, self._inventory, names, tasks, variables)
 
     def _made(
         self, playbook: str, inventory: Path, hosts: tuple[str, ...], tasks: int, more: dict[str, Any]
@@ -227,7 +233,7 @@ class _Maker:
             title="",
             playbook="cluster.yml",
             directory=str(folder),
-            inventory=str(self.cluster.inventory_dir),
+            inventory=str(self._inventory),
             hosts=tuple(node.name for node in self.spec.nodes),
             tasks=KUBESPRAY_TASKS,
             env=kubespray_env(self.spec, self.cluster),
