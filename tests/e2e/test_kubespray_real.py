@@ -34,7 +34,7 @@ from wizards.provision.progress import Progress, fold
 pytestmark = [
     pytest.mark.real,
     pytest.mark.slow,
-    pytest.mark.timeout(900),
+    pytest.mark.timeout(1800),
     pytest.mark.skipif(bool(missing()), reason=missing()),
     pytest.mark.skipif(
         not os.environ.get("SLIPWAY_KUBESPRAY"), reason="SLIPWAY_KUBESPRAY names no copy of Kubespray v2.31.0"
