@@ -96,8 +96,11 @@ class WizardScreen(FrameScreen[Answers | None]):
             await area.mount_all(self._views.values())
             self.query_one("#step-title", Static).update(Content(step.title))
             self.query_one("#step-intro", Static).update(Content(step.intro))
-            self._refresh_all()
+            self._refresh_questions()
+            self._draw_steps()
             self._put_back_refused()
+        # Judging loads the specification's models: the first screen is painted before that.
+        self._refresh_soon()
         area.scroll_home(animate=False)
         self._focus_first()
 
@@ -163,10 +166,6 @@ class WizardScreen(FrameScreen[Answers | None]):
             self._pending.stop()
         self._pending = self.set_timer(0.15, self._refresh_findings)
 
-    def _refresh_all(self) -> None:
-        self._refresh_questions()
-        self._refresh_findings()
-
     def _refresh_questions(self) -> None:
         asked = {one.path for one in steps.visible_questions(self.step, self.answers, advanced=self.advanced)}
         for path, view in self._views.items():
@@ -186,6 +185,9 @@ class WizardScreen(FrameScreen[Answers | None]):
         box = self.query_one("#findings", Static)
         box.display = bool(here)
         box.update(Content("\n").join([finding_line(one) for one in here[:4]]))
+        self._draw_steps()
+
+    def _draw_steps(self) -> None:
         titles = [(one.id, one.title, self._state(one)) for one in self.walk]
         self.query_one(StepBar).show(titles, self.step.id)
         self.query_one(StepList).show(titles, self.step.id)
