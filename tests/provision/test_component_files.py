@@ -92,10 +92,11 @@ def test_every_file_is_yaml_with_a_header_and_every_named_file_is_there(spec: Cl
     everything = files | rehearsal_files(spec)
     for install in installs(spec):
         variables = install.variables(root)
-        for name in ("values", "objects", "patches", "rehearsal"):
+        for name in ("values_file", "objects_file", "patches_file", "rehearsal_file"):
             if variables[name]:
                 assert str(Path(variables[name]).relative_to(root)) in everything
-        assert bool(variables["chart"]) == bool(variables["values"])
+        assert bool(variables["chart"]) == bool(variables["values_file"])
+        assert not set(variables) & set(dir(dict))
 
 
 @ALL

@@ -120,7 +120,7 @@ def test_the_files_a_stage_names_are_those_that_are_rendered(tmp_path: Path) -> 
         part[what]
         for stage in create_plan(spec, cluster).stages
         for part in stage.variables.get("slipway_installs", ())
-        for what in ("values", "objects", "patches")
+        for what in ("values_file", "objects_file", "patches_file")
         if part[what]
     }
     assert named == rendered

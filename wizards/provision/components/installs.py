@@ -73,7 +73,10 @@ class Install:
         return f"{_FOLDER}/{self.id}/{what}.yaml"
 
     def variables(self, root: Path) -> dict[str, Any]:
-        """Return what the playbooks need to know of it, as JSON data; files by their path below `root`."""
+        """Return what the playbooks need to know of it, as JSON data; files by their path below `root`.
+
+        No key may be called as a method of a dictionary is: a template would get the method.
+        """
         files = self.files
 
         def path(what: str) -> str:
@@ -92,10 +95,10 @@ class Install:
                 "version": self.chart.version,
             },
             "manifest": self.manifest.url if self.manifest else "",
-            "values": path("values"),
-            "objects": path("objects"),
-            "patches": path("patches"),
-            "rehearsal": str(root / rehearsal_path(self.id)) if self.is_software else "",
+            "values_file": path("values"),
+            "objects_file": path("objects"),
+            "patches_file": path("patches"),
+            "rehearsal_file": str(root / rehearsal_path(self.id)) if self.is_software else "",
             "workloads": [
                 {
                     "kind": one.kind,
