@@ -190,21 +190,20 @@ class Flow:
         if self.yard is not None:
             begin.trust_yard(cluster, self.yard)
             return True
-        unknown = await asyncio.to_thread(access.unknown_hosts, cluster, spec)
-        if not unknown:
-            return True
-        keys = await asyncio.to_thread(access.scan_host_keys, spec)
-        text = "\n".join(f"{key.node:<16} {key.type:<12} {key.fingerprint}" for key in keys)
-        chosen = await self.app.push_screen_wait(
-            Choose(
-                "First contact: are these your servers?",
-                f"These are the host keys they show. Kept once, any change stops everything.\n\n{text}",
-                [("yes", "They are mine: keep the keys"), ("no", "Back")],
+        # Behind a jump host the nodes can be asked only once the jump host is trusted: hence the loop.
+        while await asyncio.to_thread(access.unknown_hosts, cluster, spec):
+            keys = await asyncio.to_thread(access.scan_host_keys, spec, cluster)
+            text = "\n".join(f"{key.node:<16} {key.type:<12} {key.fingerprint}" for key in keys)
+            chosen = await self.app.push_screen_wait(
+                Choose(
+                    "First contact: are these your servers?",
+                    f"These are the host keys they show. Kept once, any change stops everything.\n\n{text}",
+                    [("yes", "They are mine: keep the keys"), ("no", "Back")],
+                )
             )
-        )
-        if chosen != "yes":
-            return False
-        await asyncio.to_thread(access.write_known_hosts, cluster, keys)
+            if chosen != "yes":
+                return False
+            await asyncio.to_thread(access.write_known_hosts, cluster, keys)
         return True
 
     async def _say(self, title: str, text: str) -> None:

@@ -99,14 +99,14 @@ def trust(cluster: Cluster, spec: ClusterSpec, *, yes: bool, holds: ExitStack) -
     if cluster.is_practice:
         wake_yard(cluster, holds)
         return
-    if spec.target is not Target.BARE_METAL or not access.unknown_hosts(cluster, spec):
-        return
-    keys = access.scan_host_keys(spec)
-    for key in keys:
-        tell(f"{key.node:<16} {key.type:<12} {key.fingerprint}")
-    if not yes:
-        _confirm("First contact. Are these your servers' host keys?")
-    access.write_known_hosts(cluster, keys)
+    # Behind a jump host the nodes can be asked only once the jump host is trusted: hence the loop.
+    while spec.target is Target.BARE_METAL and access.unknown_hosts(cluster, spec):
+        keys = access.scan_host_keys(spec, cluster)
+        for key in keys:
+            tell(f"{key.node:<16} {key.type:<12} {key.fingerprint}")
+        if not yes:
+            _confirm("First contact. Are these your servers' host keys?")
+        access.write_known_hosts(cluster, keys)
 
 
 def wake_yard(cluster: Cluster, holds: ExitStack) -> Yard:

@@ -108,15 +108,18 @@ def begin(
 
     Raises:
         wizards.lock.ClusterBusy: Someone else holds the cluster.
-        wizards.provision.launch.LaunchError: The supervisor did not start.
+        wizards.provision.launch.LaunchError: The supervisor did not start, or this machine lacks what it needs.
         ValueError: `fail` names no node or stage of the plan.
         OSError: A file could not be written.
     """
-    from wizards.provision.launch import start_run
+    from wizards.provision.access import missing_for_passwords
+    from wizards.provision.launch import LaunchError, start_run
     from wizards.provision.render import render_files, write_files
     from wizards.provision.stages import create_plan
 
     spec = cluster.read_spec()
+    if secrets.ssh_password and (missing := missing_for_passwords()):
+        raise LaunchError(f"{missing}.")
     with cluster.lock("writing the inventory"):
         files = render_files(spec)
         if cluster.is_practice:
