@@ -108,7 +108,7 @@ def begin(
 
     Raises:
         wizards.lock.ClusterBusy: Someone else holds the cluster.
-        wizards.provision.launch.LaunchError: The supervisor did not start, or this machine lacks what it needs.
+        wizards.provision.launch.LaunchError: It did not start, or this machine lacks what it needs.
         ValueError: `fail` names no node or stage of the plan.
         OSError: A file could not be written.
     """
