@@ -36,6 +36,11 @@ class Outcome:
         return {name: int(count) for name, _, count in (part.partition("=") for part in line.split()[2:])}
 
     @property
+    def tasks(self) -> int:
+        """How many tasks were announced."""
+        return self.output.count("\nTASK [")
+
+    @property
     def reports(self) -> dict[str, Any]:
         """The nodes' reports, from output in the form ansible.posix.json."""
         return {

@@ -206,12 +206,15 @@ class _Maker:
         charts = any(install.chart for install in installs(self.spec))
         local = self.spec.target is Target.LOCAL
         real = not self.cluster.is_practice
+        wants = {
+            "slipway_wants_kubespray": real and not local,
+            "slipway_wants_helm": real and charts,
+            "slipway_wants_kind": real and local,
+        }
         return self._console(
             "prepare.yml",
-            4,
-            slipway_wants_kubespray=real and not local,
-            slipway_wants_helm=real and charts,
-            slipway_wants_kind=real and local,
+            5 + 2 * sum(wants.values()),
+            **wants,
             slipway_provider=self.spec.local.provider.value,
             slipway_kubespray_named=os.environ.get("SLIPWAY_KUBESPRAY", ""),
         )
@@ -219,7 +222,7 @@ class _Maker:
     def _preflight(self) -> Stage:
         from wizards.provision.preflight import probe_wants
 
-        stage = self._nodes("preflight.yml", 6, slipway_wants=probe_wants(self.spec))
+        stage = self._nodes("preflight.yml", 4, slipway_wants=probe_wants(self.spec))
         return replace(stage, after="preflight")
 
     def _kubespray(self) -> Stage:
@@ -243,7 +246,7 @@ class _Maker:
         rehearsal = self.cluster.root / "components" / "kubernetes"
         return self._nodes(
             "practice/kubernetes.yml",
-            36,
+            28,
             slipway_yard_kubeconfig=self._yard_kubeconfig(),
             slipway_rehearsal=str(rehearsal),
             slipway_version=self.spec.kubernetes.version,
@@ -267,7 +270,7 @@ class _Maker:
         replaced = self.spec.network.cni is not Cni.KINDNET
         return self._console(
             "kind.yml",
-            6,
+            7,
             slipway_provider=self.spec.local.provider.value,
             slipway_kind_config=str(self.cluster.root / "kind.yaml"),
             # Without a network plugin the nodes cannot become ready, and kind would wait in vain (rule 31).
@@ -279,15 +282,15 @@ class _Maker:
         variables = {"slipway_endpoint": _endpoint(self.spec), "slipway_control_plane": first}
         if self.cluster.is_practice:
             variables["slipway_yard_kubeconfig"] = self._yard_kubeconfig()
-            return self._console("kubeconfig.yml", 4, **variables)
-        return replace(self._nodes("kubeconfig.yml", 4, **variables), hosts=(first,))
+            return self._console("kubeconfig.yml", 3, **variables)
+        return replace(self._nodes("kubeconfig.yml", 3, **variables), hosts=(first,))
 
     def _installing(self, stage: str) -> Stage:
         parts = [install for install in installs(self.spec) if install.stage == stage]
         kind = self.spec.load_balancer.kind
         return self._console(
             f"{stage.replace('-', '_')}.yml",
-            2 + sum(_task_count(part, practice=self.cluster.is_practice) for part in parts),
+            _task_count(parts, stage, practice=self.cluster.is_practice),
             slipway_installs=[part.variables(self.cluster.root) for part in parts],
             slipway_default_class=default_class(self.spec) if stage == "storage" else "",
             slipway_find_pool=self._finds_pool() if stage == "load-balancer" else False,
@@ -318,7 +321,7 @@ class _Maker:
         automatic = not spec.load_balancer.pools or any(pool.auto_assign for pool in spec.load_balancer.pools)
         return self._console(
             "verify.yml",
-            9,
+            6,
             slipway_nodes=[node.name for node in spec.nodes],
             slipway_node_count=_node_count(spec),
             slipway_workloads=workloads,
@@ -348,9 +351,17 @@ def _node_count(spec: ClusterSpec) -> int:
     return len(spec.nodes)
 
 
-def _task_count(install: Install, *, practice: bool) -> int:
-    """Return how many tasks the role that installs it reports, the ones left out included."""
-    return 9 if install.is_software and not practice else 8
+def _task_count(parts: list[Install], stage: str, *, practice: bool) -> int:
+    """Return how many tasks an installing stage reports, those that are left out included.
+
+    The role ``install`` has seven; a chart takes five more (and the first of a stage two to find Helm), a
+    published file two, a rehearsal one; waiting and settings one each.
+    """
+    count = 1 + {"load-balancer": 2, "storage": 3}.get(stage, 0)
+    for part in parts:
+        way = 1 if practice else 5 if part.chart else 2
+        count += 7 + (way if part.is_software else 0) + bool(part.workloads) + bool(part.objects)
+    return count + (2 if not practice and any(part.chart for part in parts) else 0)
 
 
 def _endpoint(spec: ClusterSpec) -> dict[str, str]:
