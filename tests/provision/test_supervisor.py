@@ -41,7 +41,7 @@ WAIT = """\
       - name: Wait
         ansible.builtin.command: sleep {{ seconds }}
       - name: After
-        ansible.builtin.file: {path: "{{ playbook_dir }}/{{ inventory_hostname }}.after", state: touch}
+        ansible.builtin.shell: sleep 4 && touch {{ playbook_dir | quote }}/{{ inventory_hostname }}.after
 """
 
 
