@@ -69,7 +69,7 @@ def _control_plane(health: Health) -> HealthRow:
     plane = health.control_plane
     passed = sum(one.ok for one in plane.checks)
     lines = [f"Kubernetes {plane.version}"] if plane.version else []
-    lines += [f"{'✓' if one.ok else '✗'} {one.name} {one.message}".rstrip() for one in plane.checks]
+    lines += [f"✓ {one.name}" if one.ok else f"✗ {one.name} {one.message}".rstrip() for one in plane.checks]
     lines += [f"{who} is led by {leader}" for who, leader in plane.leaders]
     text = plane.reason or f"{passed} of {len(plane.checks)} readiness checks pass  {plane.version}"
     return HealthRow("control-plane", "API server", text, plane.state, "\n".join(lines))
