@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -21,6 +22,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.playbooks.helm_proxy import translating
 from wizards.practice.api import PracticeApi, serving
 from wizards.provision.helm import HelmMissing, find_helm
 from wizards.provision.stages import PACKAGE_ROOT, PLAYBOOKS
@@ -38,6 +40,14 @@ spec:
     metadata: {labels: {app: tiny}}
     spec: {containers: [{name: main, image: "registry.example/tiny:1"}]}
 """
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Where the chart ``tiny`` is, and the Helm that installs it."""
+
+    helm: Path
+    repository: str
 
 
 @pytest.fixture(scope="module")
@@ -58,20 +68,20 @@ def helm(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def repository(helm: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def chart(helm: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chart]:
     """A chart repository on loopback with one chart, ``tiny`` 1.0.0."""
     folder = tmp_path_factory.mktemp("repository")
-    chart = folder / "tiny"
-    (chart / "templates").mkdir(parents=True)
-    (chart / "Chart.yaml").write_text("apiVersion: v2\nname: tiny\nversion: 1.0.0\n")
-    (chart / "values.yaml").write_text("replicas: 1\n")
-    (chart / "templates/deployment.yaml").write_text(DEPLOYMENT)
-    for command in (["package", str(chart), "-d", str(folder)], ["repo", "index", str(folder)]):
+    source = folder / "tiny"
+    (source / "templates").mkdir(parents=True)
+    (source / "Chart.yaml").write_text("apiVersion: v2\nname: tiny\nversion: 1.0.0\n")
+    (source / "values.yaml").write_text("replicas: 1\n")
+    (source / "templates/deployment.yaml").write_text(DEPLOYMENT)
+    for command in (["package", str(source), "-d", str(folder)], ["repo", "index", str(folder)]):
         subprocess.run([helm, *command], check=True, capture_output=True, timeout=60)
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder)))
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
+    yield Chart(helm, f"http://127.0.0.1:{server.server_port}")
     server.shutdown()
     thread.join()
     server.server_close()
@@ -89,9 +99,15 @@ def api() -> Iterator[PracticeApi]:
         yield made
 
 
-def install(api: PracticeApi, repo: str, helm: Path, home: Path, *, replicas: int = 1) -> str:
+@pytest.fixture
+def kubeconfig(api: PracticeApi) -> Iterator[str]:
+    with translating(api.kubeconfig()) as text:
+        yield text
+
+
+def install(kubeconfig: str, chart: Chart, home: Path, *, replicas: int = 1) -> str:
     """Run the role as a stage does; return the output."""
-    (home / "kubeconfig").write_text(api.kubeconfig())
+    (home / "kubeconfig").write_text(kubeconfig)
     (home / "values.yaml").write_text(yaml.safe_dump({"replicas": replicas}))
     (home / "objects.yaml").write_text(
         "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings, namespace: tiny}\n"
@@ -108,7 +124,7 @@ def install(api: PracticeApi, repo: str, helm: Path, home: Path, *, replicas: in
         "title": "Tiny",
         "namespace": "tiny",
         "privileged": True,
-        "chart": {"name": "tiny", "release": "tiny", "repo": repo, "version": "1.0.0"},
+        "chart": {"name": "tiny", "release": "tiny", "repo": chart.repository, "version": "1.0.0"},
         "manifest": "",
         "values_file": str(home / "values.yaml"),
         "objects_file": str(home / "objects.yaml"),
@@ -120,7 +136,7 @@ def install(api: PracticeApi, repo: str, helm: Path, home: Path, *, replicas: in
         "slipway_practice": False,
         "slipway_home": str(home),
         "slipway_package": str(PACKAGE_ROOT),
-        "slipway_helm": str(helm),
+        "slipway_helm": str(chart.helm),
         "slipway_proxy": {},
         "slipway_kubeconfig": str(home / "kubeconfig"),
         "slipway_installs": [part],
@@ -176,30 +192,30 @@ def interrupt(api: PracticeApi, status: str) -> None:
 
 
 def test_a_chart_is_installed_awaited_and_not_touched_again(
-    api: PracticeApi, repository: str, helm: Path, tmp_path: Path
+    api: PracticeApi, kubeconfig: str, chart: Chart, tmp_path: Path
 ) -> None:
-    first = install(api, repository, helm, tmp_path)
+    first = install(kubeconfig, chart, tmp_path)
     assert "Install the chart tiny 1.0.0" in first
     assert [release["info"]["status"] for release in releases(api)] == ["deployed"]
     namespace = api.call(lambda: api.store.get("v1", "Namespace", "tiny"))
     assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "privileged"
     assert api.call(lambda: api.store.get("v1", "ConfigMap", "settings", "tiny"))
-    second = install(api, repository, helm, tmp_path)
+    second = install(kubeconfig, chart, tmp_path)
     assert "changed=0 " in second[second.index("PLAY RECAP") :]
-    third = install(api, repository, helm, tmp_path, replicas=2)
+    third = install(kubeconfig, chart, tmp_path, replicas=2)
     assert "changed=1 " in third[third.index("PLAY RECAP") :]
     assert [release["info"]["status"] for release in releases(api)] == ["superseded", "deployed"]
 
 
 @pytest.mark.parametrize("status", ["pending-install", "pending-upgrade"])
 def test_a_release_that_a_killed_helm_left_pending_is_recovered(
-    status: str, api: PracticeApi, repository: str, helm: Path, tmp_path: Path
+    status: str, api: PracticeApi, kubeconfig: str, chart: Chart, tmp_path: Path
 ) -> None:
-    install(api, repository, helm, tmp_path)
+    install(kubeconfig, chart, tmp_path)
     if status == "pending-upgrade":
-        install(api, repository, helm, tmp_path, replicas=2)
+        install(kubeconfig, chart, tmp_path, replicas=3)
     interrupt(api, status)
-    install(api, repository, helm, tmp_path, replicas=2)
+    install(kubeconfig, chart, tmp_path, replicas=2)
     newest = releases(api)[-1]
     assert newest["info"]["status"] == "deployed"
     assert newest["config"] == {"replicas": 2}
