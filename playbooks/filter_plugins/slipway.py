@@ -1,4 +1,4 @@
-"""The objects of the trial that verify.yml makes, as filters: data in, data out."""
+"""Objects that depend on what a cluster answered, made by filters: data in, data out."""
 
 from __future__ import annotations
 
@@ -50,6 +50,44 @@ def pod(name: str, namespace: str, labels: Data, spec: Data, claims: list[str]) 
     }
 
 
+def _device_names(devices: list[Data], disks: dict[str, list[str]]) -> dict[tuple[str, str], str]:
+    """Return (node, path of a disk in the answers) → the name cStor gave it, for those that are free."""
+    names: dict[tuple[str, str], str] = {}
+    for device in devices:
+        spec, status = device.get("spec") or {}, device.get("status") or {}
+        node = (spec.get("nodeAttributes") or {}).get("nodeName", "")
+        links = [link for kind in spec.get("devlinks") or () for link in kind.get("links") or ()]
+        for path in disks.get(node, ()):
+            if path in [spec.get("path"), *links] and status.get("claimState") == "Unclaimed":
+                names[node, path] = device["metadata"]["name"]
+    return names
+
+
+def cstor_missing(devices: list[Data], disks: dict[str, list[str]]) -> list[str]:
+    """Return the disks of the answers that are not among the free `devices`, as ``node:path``."""
+    names = _device_names(devices, disks)
+    return [f"{node}:{path}" for node, paths in disks.items() for path in paths if (node, path) not in names]
+
+
+def cstor_cluster(devices: list[Data], name: str, disks: dict[str, list[str]]) -> Data:
+    """Return the pool cluster: on each node one pool, striped over its disks."""
+    names = _device_names(devices, disks)
+    pools = [
+        {
+            "nodeSelector": {"kubernetes.io/hostname": node},
+            "dataRaidGroups": [{"blockDevices": [{"blockDeviceName": names[node, path]} for path in paths]}],
+            "poolConfig": {"dataRaidGroupType": "stripe"},
+        }
+        for node, paths in disks.items()
+    ]
+    return {
+        "apiVersion": "cstor.openebs.io/v1",
+        "kind": "CStorPoolCluster",
+        "metadata": {"name": name, "namespace": "openebs"},
+        "spec": {"pools": pools},
+    }
+
+
 class FilterModule:
     """What Ansible looks for."""
 
@@ -60,4 +98,6 @@ class FilterModule:
             "slipway_service": service,
             "slipway_claim": claim,
             "slipway_pod": pod,
+            "slipway_cstor_missing": cstor_missing,
+            "slipway_cstor_cluster": cstor_cluster,
         }

@@ -181,7 +181,7 @@ def test_healthy_nodes_have_no_findings(spec: ClusterSpec) -> None:
 
 def test_every_check_has_a_case() -> None:
     # These two need two nodes to be wrong, and a node that is not there at all.
-    elsewhere = {"machine-id-unique", "product-uuid-unique", "node-reported"}
+    elsewhere = {"machine-id-unique", "product-uuid-unique", "node-reported", "cstor-disks"}
     assert {case[0] for case in CASES.values()} | elsewhere == {check.id for check in CHECKS}
     assert len(CHECKS) == len({check.id for check in CHECKS})
     for check in CHECKS:
@@ -199,6 +199,11 @@ def test_clones_are_named_with_their_twins(name: str) -> None:
     assert [one.host for one in found] == ["node-1", "node-3"]
     assert "node-3" in found[0].message
     assert {one.severity for one in found} == {Severity.BLOCK}
+
+
+def test_cstor_without_a_disk_is_refused() -> None:
+    spec = a_spec(storage={"engines": ["cstor"], "accept_archived": True})
+    assert [(one.id, one.path) for one in judge(healthy(spec), spec)] == [("cstor-disks", "nodes")]
 
 
 def test_a_node_that_sent_no_report_is_named() -> None:

@@ -17,7 +17,7 @@ from wizards.provision.components import Install, default_class, installs, retai
 from wizards.provision.inventory import HOSTS
 from wizards.provision.plan import Plan, Stage
 from wizards.setup.components import chosen_components
-from wizards.setup.spec import ClusterSpec, Cni, EndpointKind, LoadBalancerKind, Role, Target
+from wizards.setup.spec import ClusterSpec, Cni, EndpointKind, Engine, LoadBalancerKind, Role, Target
 
 if TYPE_CHECKING:
     from wizards.clusters import Cluster
@@ -293,10 +293,18 @@ class _Maker:
             _task_count(parts, stage, practice=self.cluster.is_practice),
             slipway_installs=[part.variables(self.cluster.root) for part in parts],
             slipway_default_class=default_class(self.spec) if stage == "storage" else "",
+            slipway_cstor=self._cstor() if stage == "storage" else {},
             slipway_find_pool=self._finds_pool() if stage == "load-balancer" else False,
             slipway_cloud_provider=stage == "load-balancer" and kind is LoadBalancerKind.CLOUD_PROVIDER_KIND,
             slipway_provider=self.spec.local.provider.value,
         )
+
+    def _cstor(self) -> dict[str, Any]:
+        """Return the disks that cStor may take; none in practice, where nothing would see them."""
+        if Engine.CSTOR not in self.spec.storage.engines or self.cluster.is_practice:
+            return {}
+        disks = {node.name: list(node.disks) for node in self.spec.nodes if node.disks}
+        return {"pool": self.spec.storage.cstor.pool_name, "disks": disks}
 
     def _finds_pool(self) -> bool:
         """Tell whether the pool must be found in kind's own network, which is there only after kind ran."""
@@ -357,7 +365,7 @@ def _task_count(parts: list[Install], stage: str, *, practice: bool) -> int:
     The role ``install`` has seven; a chart takes five more (and the first of a stage two to find Helm), a
     published file two, a rehearsal one; waiting and settings one each.
     """
-    count = 1 + {"load-balancer": 2, "storage": 3}.get(stage, 0)
+    count = 1 + {"load-balancer": 2, "storage": 4}.get(stage, 0)
     for part in parts:
         way = 1 if practice else 5 if part.chart else 2
         count += 7 + (way if part.is_software else 0) + bool(part.workloads) + bool(part.objects)

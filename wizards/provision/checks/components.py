@@ -105,7 +105,22 @@ def _disks(seen: Seen) -> Iterator[Trouble]:
                 yield Trouble(node.name, f"the disk {path} is not empty: {found['holds']}")
 
 
+def _no_disks(seen: Seen) -> Iterator[Trouble]:
+    """Only disks that the answers name become pools of cStor; Mayastor's pools can be made later."""
+    if Engine.CSTOR in seen.spec.storage.engines and not any(node.disks for node in seen.spec.nodes):
+        yield Trouble("", "cStor was chosen and no node names a disk for it", path="nodes")
+
+
 CHECKS: Final = (
+    Check(
+        id="cstor-disks",
+        title="Disks for cStor",
+        wants="at least one node names a disk",
+        why="cStor makes its pools of whole disks, and takes only those in the answers.",
+        remedy="Name raw disks by their /dev/disk/by-id path under the nodes.",
+        severity=Severity.BLOCK,
+        judge=_no_disks,
+    ),
     Check(
         id="kernel-modules",
         title="Kernel modules",

@@ -1,4 +1,4 @@
-"""preflight.yml on real machines: as root, with sudo, where sudo is refused, and where nobody answers."""
+"""Stages on real machines: a look as root, with sudo, without, and where nobody answers; the credentials."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.e2e.lab import Lab, Machine, missing
 from tests.playbooks.practice import Outcome
@@ -42,8 +43,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         yield made
 
 
-def look(lab: Lab, home: Path, **access: Any) -> tuple[Outcome, ClusterSpec]:
-    """Carry the preflight stage out where the machines can be reached."""
+def run(lab: Lab, home: Path, stage_id: str, variables: Any = None, **access: Any) -> tuple[Outcome, Cluster]:
+    """Carry a stage out where the machines can be reached."""
     spec = ClusterSpec.model_validate(
         {
             "name": "lab",
@@ -61,20 +62,20 @@ def look(lab: Lab, home: Path, **access: Any) -> tuple[Outcome, ClusterSpec]:
         lab.inside("ssh-keyscan", "-t", "ed25519", *addresses), capture_output=True, text=True, check=False
     )
     files.write_private(cluster.known_hosts, keys.stdout)
+    files.write_private(cluster.spec_path, yaml.safe_dump(spec.to_data()))
     write_files(render_files(spec), root)
-    stage = create_plan(spec, cluster).stage("preflight")
-    files.write_private(root / "vars.json", json.dumps(stage.variables))
+    stage = create_plan(spec, cluster).stage(stage_id)
+    files.write_private(root / "vars.json", json.dumps(stage.variables | (variables or {})))
     env = {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "HOME": str(root),
         "LANG": "C.UTF-8",
     }
     env |= stage.env | {"ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json"}
+    command = ["ansible-playbook", "-i", stage.inventory, stage.playbook, "-e", f"@{root / 'vars.json'}"]
     try:
         done = subprocess.run(
-            lab.inside(
-                *("ansible-playbook", "-i", stage.inventory, stage.playbook, "-e", f"@{root / 'vars.json'}")
-            ),
+            lab.inside(*command),
             cwd=stage.directory,
             env=env,
             stdin=subprocess.DEVNULL,
@@ -85,7 +86,13 @@ def look(lab: Lab, home: Path, **access: Any) -> tuple[Outcome, ClusterSpec]:
         )
     finally:
         close_connections(root)
-    return Outcome(done.returncode, done.stdout), spec
+    return Outcome(done.returncode, done.stdout), cluster
+
+
+def look(lab: Lab, home: Path, **access: Any) -> tuple[Outcome, ClusterSpec]:
+    """Carry the preflight stage out; return what became of it, and the answers."""
+    outcome, cluster = run(lab, home, "preflight", **access)
+    return outcome, ClusterSpec.model_validate(yaml.safe_load(cluster.spec_path.read_text()))
 
 
 def troubles(found: tuple[Finding, ...]) -> list[tuple[str, str]]:
@@ -137,6 +144,37 @@ def test_faults_are_named_on_their_machine(lab: Lab, tmp_path: Path) -> None:
     assert [one.severity for one in found] == sorted(
         (one.severity for one in found), key=list(Severity).index
     )
+
+
+def test_the_credentials_come_over_and_lead_where_this_machine_can_reach(lab: Lab, tmp_path: Path) -> None:
+    secret = "c2VjcmV0LWtleS1kYXRh"
+    admin = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "kubernetes-admin@lab",
+        "clusters": [{"name": "lab", "cluster": {"server": "https://127.0.0.1:6443"}}],
+        "users": [{"name": "kubernetes-admin", "user": {"token": secret}}],
+        "contexts": [
+            {"name": "kubernetes-admin@lab", "context": {"cluster": "lab", "user": "kubernetes-admin"}}
+        ],
+    }
+    first = lab.machines[0]
+    shell(lab, first, f"mkdir -p /etc/kubernetes && echo '{json.dumps(admin)}' > /etc/kubernetes/admin.conf")
+    try:
+        outcome, cluster = run(lab, tmp_path, "kubeconfig", {"slipway_answer_seconds": 1})
+    finally:
+        lab.shell(first, "rm -rf /etc/kubernetes")
+    kept = yaml.safe_load(cluster.kubeconfig.read_text())
+    assert cluster.kubeconfig.stat().st_mode & 0o777 == 0o600
+    assert kept["clusters"][0]["cluster"] == {
+        "server": f"https://{first.address}:6443",
+        "tls-server-name": "kubernetes",
+    }
+    assert kept["users"] == admin["users"]
+    # No API runs there: that is said, and the secret is not.
+    assert outcome.rc == 2
+    assert "the cluster's API does not answer" in outcome.output
+    assert secret not in outcome.output
 
 
 def test_sudo_that_works_sudo_that_does_not_and_a_machine_that_is_gone(lab: Lab, tmp_path: Path) -> None:
