@@ -22,6 +22,7 @@ import pytest
 import yaml
 
 from tests.practice.ssh_world import Client, until
+from wizards.lock import is_held
 from wizards.practice.client import (
     Yard,
     YardError,
@@ -32,7 +33,7 @@ from wizards.practice.client import (
     set_reachable,
     stop_yard,
 )
-from wizards.practice.files import YardFiles, is_locked
+from wizards.practice.files import YardFiles
 from wizards.practice.processes import end_all, marked
 from wizards.practice.yard import FIRST_HOLDER_SECONDS, IDLE_SECONDS, Lease
 
@@ -172,7 +173,7 @@ async def test_killing_a_part_of_it_takes_all_of_it(held: Path, tmp_path: Path, 
     guard = _guard(held)
     waiting = await _sleep_on_node(yard, held, tmp_path)
     os.kill(yard.pid if victim == "worker" else guard, signal.SIGKILL)
-    await until(lambda: not is_locked(YardFiles(held).lock))
+    await until(lambda: not is_held(YardFiles(held).lock))
     assert marked(held.resolve()) == []
     assert _gone(yard.pid)
     assert _gone(guard)
@@ -200,7 +201,7 @@ async def test_what_survives_the_killing_of_both_is_ended_by_the_next_start(
     os.kill(_guard(held), signal.SIGSTOP)  # so that it cannot see the worker's end before its own
     os.kill(yard.pid, signal.SIGKILL)
     os.kill(_guard(held), signal.SIGKILL)
-    await until(lambda: not is_locked(YardFiles(held).lock))
+    await until(lambda: not is_held(YardFiles(held).lock))
     await waiting
     assert read_yard(held) is None
     orphans = marked(held.resolve())
@@ -240,7 +241,7 @@ async def test_it_goes_when_its_last_holder_is_killed(folder: Path) -> None:
     assert read_yard(folder) == yard
     holder.kill()
     await holder.wait()
-    await until(lambda: not is_locked(YardFiles(folder).lock))
+    await until(lambda: not is_held(YardFiles(folder).lock))
     assert _gone(yard.pid)
 
 

@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from wizards.practice.files import YardFiles, is_locked, open_private, private_folder, try_lock
+from wizards.lock import is_held
+from wizards.practice.files import YardFiles, open_private, private_folder, try_lock
 
 VERSION: Final = 1
 MOST_NODES: Final = 200
@@ -133,7 +134,7 @@ def ensure_yard(folder: Path, nodes: int, *, timeout: float = 20) -> Yard:
             yard = read_yard(files.folder)
             if yard is not None:
                 return _with_nodes(yard, nodes)
-            if not is_locked(files.lock):
+            if not is_held(files.lock):
                 if started:
                     raise YardError(_last_words("the practice yard stopped while it was starting", files.log))
                 started = _launch(files, nodes, deadline)
@@ -151,7 +152,7 @@ def read_yard(folder: Path) -> Yard | None:
         YardError: one is running, but its description cannot be read.
     """
     files = YardFiles(folder)
-    if not is_locked(files.lock):
+    if not is_held(files.lock):
         return None
     try:
         yard = Yard.from_json(files.description.read_text(encoding="utf-8"))
@@ -191,7 +192,7 @@ def stop_yard(folder: Path, *, timeout: float = 20) -> None:
     files = YardFiles(folder)
     deadline = time.monotonic() + timeout
     told = False
-    while is_locked(files.lock):
+    while is_held(files.lock):
         if not told:
             told = _terminate(files)
         if time.monotonic() > deadline:

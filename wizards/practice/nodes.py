@@ -17,8 +17,8 @@ from typing import Final
 
 import asyncssh
 
+from wizards.files import write_private
 from wizards.practice.commands import USER, Home, serve_command
-from wizards.practice.files import write_private
 
 _FIRST_LINUX_ADDRESS: Final = 10  # node-1 is 127.77.0.11
 

@@ -16,9 +16,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
 
+from wizards.files import write_private
 from wizards.practice.client import VERSION, Yard, YardNode
 from wizards.practice.commands import USER, Home
-from wizards.practice.files import YardFiles, open_private, private_folder, try_lock, write_private
+from wizards.practice.files import YardFiles, open_private, private_folder, try_lock
 from wizards.practice.nodes import (
     PracticeNode,
     load_or_make_key,

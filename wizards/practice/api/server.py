@@ -18,6 +18,7 @@ from typing import TypeVar
 import yaml
 from aiohttp import web
 
+from wizards.files import write_private
 from wizards.practice.api import bootstrap, discovery, errors, persistence, requests, status, watch
 from wizards.practice.api.answers import Answer, dumps, encode, renderer, text
 from wizards.practice.api.engine import Controller, Engine, Timing
@@ -40,7 +41,6 @@ from wizards.practice.api.values import Json
 from wizards.practice.api.verbs import Call, Verbs, is_watch
 from wizards.practice.api.volumes import Volumes
 from wizards.practice.api.workloads import Deployments, ReplicaSets
-from wizards.practice.files import write_private
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
