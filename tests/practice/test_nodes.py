@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.practice.ssh_world import Client, sockets, until
+from wizards.practice.children import start_child
 from wizards.practice.client import YardNode
 from wizards.practice.commands import USER, Home
 from wizards.practice.nodes import (
@@ -201,6 +202,42 @@ async def test_stopping_a_node_ends_its_commands(place: Place) -> None:
     await place.running[0].stop()
     assert marked(place.folder) == []
     assert (await waiting).code == 255
+
+
+@pytest.mark.parametrize("lines", [0, 300_000], ids=["idle", "with input waiting"])
+async def test_stopping_a_node_waits_for_nobody_who_has_left_the_session(place: Place, lines: int) -> None:
+    """A process in a session of its own keeps all three pipes open: it is not killed, nor waited for."""
+    escaped = "exec 3<&0; setsid sleep 600 <&3 & exec sleep 600"
+    waiting = asyncio.create_task(place.client.ssh(place.nodes[0], escaped, stdin=b"\n" * lines))
+    await until(lambda: len(_sleeping(place)) == 2)
+    await place.running[0].stop()
+    assert len(_sleeping(place)) == 1
+    assert (await waiting).code == 255
+
+
+@pytest.mark.parametrize("turns", range(8))
+async def test_a_command_that_is_called_off_while_it_starts_leaves_nothing(place: Place, turns: int) -> None:
+    home = place.running[0].home
+    pipe = asyncio.subprocess.PIPE
+    starting = asyncio.create_task(
+        start_child(
+            ("/bin/sh", "-c", "sleep 600 & sleep 600"),
+            folder=home.disk,
+            environment=home.environment(),
+            yard=home.yard,
+            stdin=pipe,
+            stdout=pipe,
+            stderr=pipe,
+        )
+    )
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    starting.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        child = await starting
+        assert marked(home.yard) != []
+        await child.end()
+    assert marked(home.yard) == []
 
 
 async def test_a_terminal_is_a_real_one(place: Place) -> None:

@@ -12,11 +12,10 @@ import fcntl
 import logging
 import os
 import re
-import signal
 import struct
 import sys
 import termios
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import PIPE
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +23,8 @@ from typing import Any, Final, Protocol
 
 import asyncssh
 
-from wizards.practice.processes import YARD_MARK, kill_group
+from wizards.practice.children import Child, start_child
+from wizards.practice.processes import YARD_MARK
 
 USER: Final = "practice"
 _OWN_HOME: Final = re.compile(rf"(?<![\w~./-])~{USER}(?![\w.-])")
@@ -106,112 +106,111 @@ async def serve_command(session: asyncssh.SSHServerProcess[bytes], home: Home) -
 
 
 async def _over_pipes(session: asyncssh.SSHServerProcess[bytes], home: Home) -> None:
-    child = await asyncio.create_subprocess_exec(
-        *_shell(session.command),
+    child = await start_child(
+        _shell(session.command),
+        folder=home.disk,
+        environment=home.environment(),
+        yard=home.yard,
         stdin=PIPE,
         stdout=PIPE,
         stderr=PIPE,
-        cwd=home.disk,
-        env=home.environment(),
-        umask=0o022,
-        start_new_session=True,
     )
-    stdin, stdout, stderr = child.stdin, child.stdout, child.stderr
+    stdin, stdout, stderr = child.process.stdin, child.process.stdout, child.process.stderr
     if stdin is None or stdout is None or stderr is None:  # PIPE was asked for; this tells the type checker
         raise OSError("no pipes")
 
-    async def finish() -> int:
+    async def drain() -> None:
         await asyncio.gather(_pump(stdout, session.stdout), _pump(stderr, session.stderr))
-        stdin.close()
-        return await child.wait()
 
     async def feed() -> None:
         await _feed(session, stdin, child)
         stdin.close()
 
-    await _see_through(session, home, child, finish(), feed())
+    await _see_through(session, child, drain, feed)
 
 
 async def _in_terminal(session: asyncssh.SSHServerProcess[bytes], home: Home, kind: str) -> None:
-    loop = asyncio.get_running_loop()
-    master, slave = os.openpty()
-    try:
-        columns, rows, *_ = session.term_size
-        _set_size(master, columns, rows)
-        child = await asyncio.create_subprocess_exec(
-            "/bin/sh",
-            "-c",
-            _TAKE_TERMINAL,
-            os.ttyname(slave),
-            *_shell(session.command)[1:],
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            cwd=home.disk,
-            env={**home.environment(), "TERM": kind or "dumb"},
-            umask=0o022,
-            start_new_session=True,
-        )
-    except BaseException:
-        os.close(master)
-        raise
-    finally:
-        os.close(slave)
+    with contextlib.ExitStack() as stack:
+        master, slave = os.openpty()
+        stack.callback(os.close, master)
+        try:
+            columns, rows, *_ = session.term_size
+            _set_size(master, columns, rows)
+            child = await start_child(
+                ("/bin/sh", "-c", _TAKE_TERMINAL, os.ttyname(slave), *_shell(session.command)[1:]),
+                folder=home.disk,
+                environment={**home.environment(), "TERM": kind or "dumb"},
+                yard=home.yard,
+                stdin=slave,
+                stdout=slave,
+                stderr=slave,
+            )
+        finally:
+            os.close(slave)
+
+        async def drain() -> None:
+            # On Linux the read fails with EIO, elsewhere it ends, once the last has left the terminal.
+            with contextlib.suppress(OSError):
+                await _from_terminal(master, session.stdout)
+
+        async def feed() -> None:
+            await _to_terminal(master, session, child)
+
+        await _see_through(session, child, drain, feed)
+
+
+async def _from_terminal(master: int, sink: Sink) -> None:
     reader = asyncio.StreamReader()
-    output, _ = await loop.connect_read_pipe(
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(os.dup(master), "rb", buffering=0)
     )
-    entry, flow = await loop.connect_write_pipe(
+    try:
+        await _pump(reader, sink)
+    finally:
+        transport.close()
+
+
+async def _to_terminal(master: int, session: asyncssh.SSHServerProcess[bytes], child: Child) -> None:
+    loop = asyncio.get_running_loop()
+    transport, flow = await loop.connect_write_pipe(
         lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader()),
         os.fdopen(os.dup(master), "wb", buffering=0),
     )
-    writer = asyncio.StreamWriter(entry, flow, None, loop)
-
-    async def finish() -> int:
-        # On Linux the read fails with EIO, elsewhere it ends, once the last process has left the terminal.
-        with contextlib.suppress(OSError):
-            await _pump(reader, session.stdout)
-        return await child.wait()
-
     try:
-        await _see_through(
-            session,
-            home,
-            child,
-            finish(),
-            _feed(session, writer, child, lambda c, r: _set_size(master, c, r)),
-        )
+        writer = asyncio.StreamWriter(transport, flow, None, loop)
+        await _feed(session, writer, child, lambda columns, rows: _set_size(master, columns, rows))
     finally:
-        output.close()
-        entry.close()
-        os.close(master)
+        transport.abort()
 
 
 async def _see_through(
     session: asyncssh.SSHServerProcess[bytes],
-    home: Home,
-    child: Process,
-    finish: Coroutine[Any, Any, int],
-    feed: Coroutine[Any, Any, None],
+    child: Child,
+    drain: Callable[[], Coroutine[Any, Any, None]],
+    feed: Callable[[], Coroutine[Any, Any, None]],
 ) -> None:
     """Wait for the command or for the client to go, whichever is first; leave no task, no process group."""
-    finished = asyncio.create_task(finish)
-    fed = asyncio.create_task(feed)
+
+    async def finish() -> int:
+        await drain()
+        return await child.exit_code()
+
+    finished = asyncio.create_task(finish())
+    fed = asyncio.create_task(feed())
     gone = asyncio.create_task(session.wait_closed())
     done = False
     try:
         await asyncio.wait({finished, gone}, return_when=asyncio.FIRST_COMPLETED)
         if finished.done() and finished.exception() is None:
             done = True
-            session.exit(_exit_status(finished.result()))
+            session.exit(finished.result())
     finally:
-        if not done:
-            kill_group(child.pid, home.yard, leader_lives=child.returncode is None)
         tasks = (finished, fed, gone)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await child.wait()
+        if not done:
+            await child.end()
 
 
 async def _pump(source: Source, sink: Sink) -> None:
@@ -223,7 +222,7 @@ async def _pump(source: Source, sink: Sink) -> None:
 async def _feed(
     session: asyncssh.SSHServerProcess[bytes],
     stdin: Sink,
-    child: Process,
+    child: Child,
     resize: Callable[[int, int], None] | None = None,
 ) -> None:
     """Pass on what the client types, its signals and its window size, until it closes its side."""
@@ -232,7 +231,7 @@ async def _feed(
         try:
             data = await session.stdin.read(_CHUNK)
         except asyncssh.SignalReceived as received:
-            _signal_group(child, received.signal)
+            child.signal_group(received.signal)
             continue
         except asyncssh.TerminalSizeChanged as size:
             if resize is not None:
@@ -261,21 +260,6 @@ def _shell(command: str | None) -> tuple[str, ...]:
     is asked for as ``~``, which the shell takes from HOME.
     """
     return ("/bin/sh",) if command is None else ("/bin/sh", "-c", _OWN_HOME.sub("~", command))
-
-
-def _exit_status(returncode: int) -> int:
-    """Return what a shell would: 128 + n for a death by signal n.
-
-    SSH could say "died by a signal", but the client then exits with 255, which reads as "unreachable".
-    """
-    return 128 - returncode if returncode < 0 else returncode
-
-
-def _signal_group(child: Process, name: str) -> None:
-    number = getattr(signal, f"SIG{name}", None)
-    if isinstance(number, signal.Signals) and child.returncode is None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(child.pid, number)
 
 
 def _set_size(terminal: int, columns: int, rows: int) -> None:
