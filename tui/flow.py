@@ -15,7 +15,6 @@ from tui.start import Mode, Start
 if TYPE_CHECKING:
     from tui.app import SlipwayApp
     from wizards.clusters import Cluster, RunRef
-    from wizards.practice.client import Yard
     from wizards.provision.events import Event
     from wizards.provision.launch import Secrets
     from wizards.setup.questions import Answers
@@ -31,7 +30,6 @@ class Flow:
         self.app = app
         self.home = start.home
         self.begin_with = start
-        self.yard: Yard | None = None
         self.code = DONE
         self._holds = ExitStack()
 
@@ -141,10 +139,10 @@ class Flow:
         from wizards.practice.client import hold, read_yard
 
         self._holds.enter_context(hold(folder))
-        self.yard = read_yard(folder)
-        if self.yard is None:
+        yard = read_yard(folder)
+        if yard is None:
             raise RuntimeError("the practice yard is not running")
-        return practice_answers(self.yard)
+        return practice_answers(yard)
 
     # -- starting -------------------------------------------------------------------------------------------
 
@@ -182,13 +180,13 @@ class Flow:
 
     async def _trusted(self, cluster: Cluster, spec: ClusterSpec) -> bool:
         """Show host keys at first contact and keep them when the user agrees; strict afterwards."""
-        from wizards.provision import access, begin
+        from wizards.provision import access
         from wizards.setup.spec import Target
 
         if spec.target is not Target.BARE_METAL:
             return True
-        if self.yard is not None:
-            begin.trust_yard(cluster, self.yard)
+        if cluster.is_practice:
+            await self._wake_yard(cluster)
             return True
         # Behind a jump host the nodes can be asked only once the jump host is trusted: hence the loop.
         while await asyncio.to_thread(access.unknown_hosts, cluster, spec):
@@ -253,16 +251,10 @@ class Flow:
                 return
 
     async def _wake_yard(self, cluster: Cluster) -> None:
-        """Start the yard of a practice cluster again: it stops when nobody needs it."""
-        from wizards.practice.client import hold
-        from wizards.provision.begin import practice_yard, trust_yard
+        """Keep the yard of a practice cluster for as long as the screens are open: it stops when unneeded."""
+        from wizards.provision.begin import awake
 
-        if not cluster.is_practice or self.yard is not None:
-            return
-        self._holds.enter_context(hold(cluster.practice_dir))
-        nodes = len(cluster.read_spec().nodes)
-        self.yard = await asyncio.to_thread(practice_yard, self.home, cluster.name, nodes)
-        trust_yard(cluster, self.yard)
+        await asyncio.to_thread(self._holds.enter_context, awake(cluster))
 
     # -- health ---------------------------------------------------------------------------------------------
 
@@ -276,8 +268,6 @@ class Flow:
 
     async def _health(self, cluster: Cluster) -> None:
         await self._wake_yard(cluster)
-        if self.yard is not None:
-            _refresh_kubeconfig(cluster, self.yard)
         await self._show_health(
             cluster.name, cluster.kubeconfig, cluster.read_spec(), practice=cluster.is_practice
         )
@@ -319,11 +309,3 @@ def _exit_code(run: RunRef) -> int:
         RunStatus.BLOCKED: BLOCKED,
         RunStatus.CANCELLED: CANCELLED,
     }.get(run.status(), DONE)
-
-
-def _refresh_kubeconfig(cluster: Cluster, yard: Yard) -> None:
-    """The yard's token is fresh per start: the practice cluster's kubeconfig follows it."""
-    from wizards.files import write_private
-
-    if cluster.kubeconfig.exists():
-        write_private(cluster.kubeconfig, yard.kubeconfig.read_text(encoding="utf-8"))

@@ -15,7 +15,7 @@ from tests.cli.command import SLIPWAY, environment, slipway
 from wizards.clusters import Clusters, yard_dir
 from wizards.practice.answers import practice_answers
 from wizards.practice.client import ensure_yard, hold, stop_yard
-from wizards.provision.begin import save_cluster, trust_yard
+from wizards.provision.begin import awake, save_cluster
 from wizards.provision.events import RunFinished, RunStatus, decode
 from wizards.setup.steps import build
 
@@ -33,8 +33,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with hold(yard_folder):
         yard = ensure_yard(yard_folder, 1)
         cluster = save_cluster(folder, build(practice_answers(yard)), practice=True)
-        trust_yard(cluster, yard)
-        yield folder
+        with awake(cluster):
+            yield folder
     stop_yard(yard_folder)
 
 

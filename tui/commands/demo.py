@@ -66,16 +66,15 @@ def _make_room(home: Path, folder: Path) -> None:
 def _go_through(home: Path, yard: Yard, fail: str) -> int:
     from wizards.health.reader import read_health
     from wizards.practice.answers import practice_answers
-    from wizards.provision.begin import begin, save_cluster, trust_yard
+    from wizards.provision.begin import awake, begin, save_cluster
     from wizards.provision.launch import Secrets
     from wizards.setup import steps
 
     spec = steps.build(practice_answers(yard))
     cluster = save_cluster(home, spec, practice=True)
-    trust_yard(cluster, yard)
-    code = _to_the_end(
-        cluster, begin(cluster, secrets=Secrets(), fail=fail or None), ordered_fault=bool(fail)
-    )
+    with awake(cluster):
+        run = begin(cluster, secrets=Secrets(), fail=fail or None)
+        code = _to_the_end(cluster, run, ordered_fault=bool(fail))
     if code:
         return code
     say()

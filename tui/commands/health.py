@@ -36,17 +36,14 @@ def health(name: str | None, *, kubeconfig: Path | None, watch: bool, as_json: b
 
 
 def _of_cluster(name: str, holds: ExitStack) -> tuple[Path, ClusterSpec]:
+    from wizards.provision.begin import awake
+
     cluster = Clusters(slipway_home()).get(name)
     if not cluster.kubeconfig.is_file():
         raise UsageProblem(
             f"The cluster {name} has no kubeconfig yet: it was not set up to the end (slipway up {name})"
         )
-    if cluster.is_practice:
-        from tui.commands.runs import wake_yard
-        from wizards.files import write_private
-
-        yard = wake_yard(cluster, holds)
-        write_private(cluster.kubeconfig, yard.kubeconfig.read_text(encoding="utf-8"))
+    holds.enter_context(awake(cluster))
     return cluster.kubeconfig, cluster.read_spec()
 
 

@@ -19,7 +19,6 @@ from wizards.clusters import Cluster, Clusters, RunRef, slipway_home
 from wizards.provision.events import RunStatus
 
 if TYPE_CHECKING:
-    from wizards.practice.client import Yard
     from wizards.provision.launch import Secrets
     from wizards.setup.spec import ClusterSpec
 
@@ -94,10 +93,11 @@ def ask_secrets(spec: ClusterSpec) -> Secrets:
 def trust(cluster: Cluster, spec: ClusterSpec, *, yes: bool, holds: ExitStack) -> None:
     """Show unknown host keys and keep them when the user agrees; the practice yard's come from itself."""
     from wizards.provision import access
+    from wizards.provision.begin import awake
     from wizards.setup.spec import Target
 
     if cluster.is_practice:
-        wake_yard(cluster, holds)
+        holds.enter_context(awake(cluster))
         return
     # Behind a jump host the nodes can be asked only once the jump host is trusted: hence the loop.
     while spec.target is Target.BARE_METAL and access.unknown_hosts(cluster, spec):
@@ -107,17 +107,6 @@ def trust(cluster: Cluster, spec: ClusterSpec, *, yes: bool, holds: ExitStack) -
         if not yes:
             _confirm("First contact. Are these your servers' host keys?")
         access.write_known_hosts(cluster, keys)
-
-
-def wake_yard(cluster: Cluster, holds: ExitStack) -> Yard:
-    """Start the yard of a practice cluster where it is not running, and keep it for as long as `holds`."""
-    from wizards.practice.client import hold
-    from wizards.provision.begin import practice_yard, trust_yard
-
-    holds.enter_context(hold(cluster.practice_dir))
-    yard = practice_yard(slipway_home(), cluster.name, len(cluster.read_spec().nodes))
-    trust_yard(cluster, yard)
-    return yard
 
 
 def _after_start(cluster: Cluster, run: RunRef, *, detach: bool, as_json: bool) -> int:
@@ -182,6 +171,7 @@ def cancel(name: str, *, now: bool) -> int:
 
 def retry(name: str, *, detach: bool, as_json: bool) -> int:
     """Go on from the first stage that is not done."""
+    from wizards.provision.begin import awake
     from wizards.provision.launch import start_retry
 
     cluster, run = _last(name)
@@ -189,8 +179,7 @@ def retry(name: str, *, detach: bool, as_json: bool) -> int:
     if status is RunStatus.SUCCEEDED:
         raise UsageProblem(f"The last run of {name} succeeded: there is nothing to retry.")
     with ExitStack() as holds:
-        if cluster.is_practice:
-            wake_yard(cluster, holds)
+        holds.enter_context(awake(cluster))
         again = start_retry(cluster, run, secrets=ask_secrets(cluster.read_spec()))
         return _after_start(cluster, again, detach=detach, as_json=as_json)
 

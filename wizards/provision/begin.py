@@ -5,16 +5,18 @@ needed_secrets → save_cluster → unknown host keys → accept → begin
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wizards.clusters import Cluster, Clusters, RunRef, UnknownCluster, yard_dir
+from wizards.clusters import Cluster, Clusters, RunRef, UnknownCluster
+from wizards.files import write_private
 from wizards.setup.finding import Finding, blocks
 from wizards.setup.spec import AccessMethod, Become, ClusterSpec, Target
 
 if TYPE_CHECKING:
-    from wizards.practice.client import Yard
     from wizards.provision.launch import Secrets
 
 
@@ -74,19 +76,27 @@ def save_cluster(home: Path, spec: ClusterSpec, *, practice: bool = False) -> Cl
     return cluster
 
 
-def trust_yard(cluster: Cluster, yard: Yard) -> None:
-    """Take the host keys of the practice nodes from the yard itself: they are on this machine."""
-    from wizards.files import write_private
-    from wizards.practice.client import known_hosts_lines
+@contextmanager
+def awake(cluster: Cluster) -> Iterator[None]:
+    """Keep a practice cluster's yard running, started where it is not; a real cluster is left alone.
 
-    write_private(cluster.known_hosts, known_hosts_lines(yard))
+    The yard's host keys come from itself, for it is on this machine; its credentials are fresh with each
+    start, and the cluster's follow them.
 
+    Raises:
+        wizards.practice.client.YardError: The yard does not start.
+    """
+    if not cluster.is_practice:
+        yield
+        return
+    from wizards.practice.client import ensure_yard, hold, known_hosts_lines
 
-def practice_yard(home: Path, name: str, nodes: int) -> Yard:
-    """Return the running yard of the practice cluster `name`; raises `wizards.practice.client.YardError`."""
-    from wizards.practice.client import ensure_yard
-
-    return ensure_yard(yard_dir(home, name), nodes)
+    with hold(cluster.practice_dir):
+        yard = ensure_yard(cluster.practice_dir, len(cluster.read_spec().nodes))
+        write_private(cluster.known_hosts, known_hosts_lines(yard))
+        if cluster.kubeconfig.exists():
+            write_private(cluster.kubeconfig, yard.kubeconfig.read_bytes())
+        yield
 
 
 def begin(
