@@ -14,7 +14,8 @@ from typing import Any
 
 import click
 
-DONE, FAILED, USAGE, BLOCKED, CANCELLED, BUSY = 0, 1, 2, 3, 4, 5
+from tui.codes import CANCELLED, DONE
+
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 

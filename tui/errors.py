@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from tui.cli import BLOCKED, BUSY, FAILED, USAGE
+from tui.codes import BLOCKED, BUSY, FAILED, USAGE
 from wizards.sanitize import clean, one_line
 
 # By name, so that telling an error apart imports nothing.

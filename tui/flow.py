@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tui.codes import DONE, OF_RUN
 from tui.screens.dialogs import AskSecrets, Choose
 from tui.start import Mode, Start
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from wizards.provision.launch import Secrets
     from wizards.setup.questions import Answers
     from wizards.setup.spec import ClusterSpec
-
-DONE, FAILED, BLOCKED, CANCELLED, BUSY = 0, 1, 3, 4, 5
 
 
 class Flow:
@@ -233,7 +232,7 @@ class Flow:
                 replay=replay,
             )
             answer = await self.app.push_screen_wait(screen)
-            self.code = _exit_code(run)
+            self.code = OF_RUN[run.status()]
             if answer == "retry":
                 secrets = await self._secrets(cluster.read_spec())
                 if secrets is None:
@@ -298,14 +297,3 @@ def _canceller(run: RunRef) -> Any:
         request_cancel(run, by=getpass.getuser(), now=now)
 
     return cancel
-
-
-def _exit_code(run: RunRef) -> int:
-    from wizards.provision.events import RunStatus
-
-    return {
-        RunStatus.FAILED: FAILED,
-        RunStatus.INTERRUPTED: FAILED,
-        RunStatus.BLOCKED: BLOCKED,
-        RunStatus.CANCELLED: CANCELLED,
-    }.get(run.status(), DONE)

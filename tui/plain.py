@@ -28,15 +28,6 @@ from wizards.setup.finding import Finding, Severity
 if TYPE_CHECKING:
     from wizards.clusters import RunRef
 
-FINAL_CODES = {
-    RunStatus.SUCCEEDED: 0,
-    RunStatus.FAILED: 1,
-    RunStatus.INTERRUPTED: 1,
-    RunStatus.BLOCKED: 3,
-    RunStatus.CANCELLED: 4,
-    RunStatus.RUNNING: 0,
-}
-
 MARKS = {Severity.BLOCK: "", Severity.WARN: "warning", Severity.FIX: "note"}
 
 

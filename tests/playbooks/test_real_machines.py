@@ -23,6 +23,7 @@ from wizards.provision.render import render_files, write_files
 from wizards.provision.stages import create_plan
 from wizards.setup.finding import Finding, Severity
 from wizards.setup.spec import ClusterSpec
+from wizards.setup.writing import dump_spec
 
 pytestmark = [
     pytest.mark.real,
@@ -38,7 +39,7 @@ SHARED_KERNEL = {"swap", "product-uuid-unique", "kernel-modules", "cpus", "memor
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     with Lab(tmp_path_factory.mktemp("lab")) as made:
         for machine in made.machines:
-            shell(made, machine, "useradd -m -s /bin/bash admin && cp -r /root/.ssh /home/admin/")
+            shell(made, machine, "useradd -m -s /bin/bash admin && cp -r ~root/.ssh /home/admin/")
             shell(made, machine, "chown -R admin /home/admin/.ssh")
         yield made
 
@@ -62,7 +63,7 @@ def run(lab: Lab, home: Path, stage_id: str, variables: Any = None, **access: An
         lab.inside("ssh-keyscan", "-t", "ed25519", *addresses), capture_output=True, text=True, check=False
     )
     files.write_private(cluster.known_hosts, keys.stdout)
-    files.write_private(cluster.spec_path, yaml.safe_dump(spec.to_data()))
+    files.write_private(cluster.spec_path, dump_spec(spec))
     write_files(render_files(spec), root)
     stage = create_plan(spec, cluster).stage(stage_id)
     files.write_private(root / "vars.json", json.dumps(stage.variables | (variables or {})))

@@ -7,9 +7,10 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tui.codes import FAILED, OF_RUN, USAGE
 from tui.commands.health import show
-from tui.commands.screens import USAGE, why_no_screen
-from tui.plain import FINAL_CODES, print_run, say, tell
+from tui.commands.screens import why_no_screen
+from tui.plain import print_run, say, tell
 from tui.start import Mode, Start
 from wizards.clusters import Cluster, Clusters, RunRef, UnknownCluster, slipway_home, yard_dir
 
@@ -86,7 +87,7 @@ def _to_the_end(cluster: Cluster, run: RunRef, *, ordered_fault: bool) -> int:
     from wizards.provision.launch import Secrets, start_retry
 
     code = _follow(run)
-    if code == 1 and ordered_fault:
+    if code == FAILED and ordered_fault:
         say("That was the fault you ordered. Retrying from the first stage that is not done:")
         code = _follow(start_retry(cluster, run, secrets=Secrets()))
     return code
@@ -97,10 +98,10 @@ def _follow(run: RunRef) -> int:
     from wizards.provision.launch import follow, request_cancel
 
     try:
-        return FINAL_CODES[print_run(follow(run), as_json=False)]
+        return OF_RUN[print_run(follow(run), as_json=False)]
     except KeyboardInterrupt:
         tell("Stopping ...")
         request_cancel(run, by="Ctrl-C", now=True)
         for _ in follow(run):
             pass
-        return FINAL_CODES[run.status()]
+        return OF_RUN[run.status()]

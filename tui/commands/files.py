@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from tui.codes import USAGE
 from tui.plain import finding_line, print_json, say
-
-USAGE = 2
 
 
 def check(file: Path, *, as_json: bool) -> int:

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tui.codes import FAILED
 from tui.errors import UsageProblem
 from tui.plain import print_json, say, tell
 from wizards.clusters import Clusters, slipway_home
@@ -14,8 +15,6 @@ from wizards.clusters import Clusters, slipway_home
 if TYPE_CHECKING:
     from wizards.health.model import Health
     from wizards.setup.spec import ClusterSpec
-
-FAILED = 1
 
 
 def health(name: str | None, *, kubeconfig: Path | None, watch: bool, as_json: bool) -> int:

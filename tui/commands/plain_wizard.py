@@ -5,11 +5,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from tui.codes import CANCELLED, USAGE
 from tui.plain import finding_line, say, tell
 from wizards.clusters import slipway_home
 from wizards.setup.questions import Answers
-
-USAGE, CANCELLED = 2, 4
 
 
 def plain_wizard(*, local: bool, from_file: Path | None) -> int:

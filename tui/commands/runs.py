@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tui.codes import OF_RUN, USAGE
 from tui.commands.screens import open_screen, why_no_screen
 from tui.errors import UsageProblem
-from tui.plain import FINAL_CODES, finding_line, print_history, print_json, print_run, say, tell
+from tui.plain import finding_line, print_history, print_json, print_run, say, tell
 from tui.start import Mode, Start
 from wizards.clusters import Cluster, Clusters, RunRef, slipway_home
 from wizards.provision.events import RunStatus
@@ -21,8 +22,6 @@ from wizards.provision.events import RunStatus
 if TYPE_CHECKING:
     from wizards.provision.launch import Secrets
     from wizards.setup.spec import ClusterSpec
-
-USAGE, BLOCKED, CANCELLED = 2, 3, 4
 
 
 def up(target: str, *, yes: bool, detach: bool, as_json: bool) -> int:
@@ -136,7 +135,7 @@ def follow_run(cluster: Cluster, run: RunRef, *, as_json: bool) -> int:
         tell(f"The run goes on. Watch it: slipway attach {cluster.name}")
         tell(f"Stop it: slipway cancel {cluster.name}")
         return 0
-    return FINAL_CODES[status]
+    return OF_RUN[status]
 
 
 def _last(name: str) -> tuple[Cluster, RunRef]:

@@ -6,12 +6,12 @@ import os
 import sys
 from pathlib import Path
 
+from tui.codes import USAGE
 from tui.plain import tell
 from tui.start import Mode, Start
 from wizards.clusters import slipway_home
 
 WITHOUT_CURSOR = {"dumb", "vt52", "vt100", "unknown", ""}
-USAGE = 2
 
 
 def why_no_screen() -> str:

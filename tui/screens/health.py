@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -32,7 +31,6 @@ STYLES = {
     State.MISSING: "bold $text-error",
     State.UNKNOWN: "$text-muted",
 }
-StartWatcher = Callable[[Callable[[Health], None]], "HealthWatcher"]
 
 
 class HealthScreen(FrameScreen[None]):

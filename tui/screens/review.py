@@ -16,12 +16,13 @@ from textual.widgets import Button, OptionList, Static, TabbedContent, TabPane, 
 from textual.widgets.option_list import Option as Row
 from textual.widgets.tree import TreeNode
 
-from tui.screens.wizard import REVIEW, covers, finding_line
+from tui.screens.wizard import REVIEW, finding_line
 from tui.widgets.frame import FrameScreen
 from wizards.setup import steps
 from wizards.setup.document import InvalidSpec, dump_spec
 from wizards.setup.finding import Finding, Severity, blocks
 from wizards.setup.questions import Answers
+from wizards.setup.showing import in_words
 from wizards.setup.spec import ClusterSpec
 
 
@@ -64,37 +65,17 @@ def review_data(answers: Answers, *, practice: bool) -> ReviewData:
 
 def choices_in_words(answers: Answers) -> tuple[tuple[str, str, str], ...]:
     """Return every visible question with its answer in words, step by step."""
-    rows: list[tuple[str, str, str]] = []
-    for step in steps.visible_steps(answers):
-        for question in steps.visible_questions(step, answers, advanced=False):
-            value = steps.value_of(question, answers)
-            titles = {one.value: one.title for one in question.options(answers)}
-            rows.append((step.id, question.title, in_words(value, titles)))
-    return tuple(rows)
+    return tuple(
+        (step.id, question.title, in_words(question, answers))
+        for step in steps.visible_steps(answers)
+        for question in steps.visible_questions(step, answers, advanced=False)
+    )
 
 
-def in_words(value: object, titles: dict[str, str]) -> str:
-    """Return an answer as a person would say it."""
-    if value is None or value in ([], ()):
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list | tuple):
-        if all(isinstance(one, dict) for one in value):
-            return "; ".join(_mapping_in_words(one) for one in value)
-        return ", ".join(titles.get(str(one), str(one)) for one in value)
-    return titles.get(str(value), str(value))
-
-
-def _mapping_in_words(value: dict[str, object]) -> str:
-    if "addresses" in value:
-        addresses = value["addresses"]
-        return (
-            ", ".join(str(one) for one in addresses)
-            if isinstance(addresses, list | tuple)
-            else str(addresses)
-        )
-    return " ".join(str(value[key]) for key in ("name", "address") if key in value)
+def step_id(finding: Finding) -> str:
+    """Return the id of the step in which the answer is given that a finding speaks of; empty for none."""
+    step = steps.step_of(finding.path)
+    return step.id if step is not None else ""
 
 
 class ReviewScreen(FrameScreen[Reviewed]):
@@ -171,13 +152,7 @@ class ReviewScreen(FrameScreen[Reviewed]):
             return [Row(Content.styled("✓ Nothing stands in the way.", "$text-success"))]
         order = {Severity.BLOCK: 0, Severity.WARN: 1, Severity.FIX: 2}
         ranked = sorted(self.data.findings, key=lambda one: order[one.severity])
-        return [Row(finding_line(one), id=f"{n}:{self._step_of(one)}") for n, one in enumerate(ranked)]
-
-    def _step_of(self, finding: Finding) -> str:
-        for step in steps.visible_steps(self.answers):
-            if any(covers(question, finding.path) for question in step.questions):
-                return step.id
-        return ""
+        return [Row(finding_line(one), id=f"{n}:{step_id(one)}") for n, one in enumerate(ranked)]
 
     def _tree(self) -> Tree[str]:
         tree: Tree[str] = Tree("files", id="file-tree")

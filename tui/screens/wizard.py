@@ -11,14 +11,14 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.timer import Timer
-from textual.widgets import Button, Input, Static
+from textual.widgets import Button, Static
 
 from tui.widgets.frame import FrameScreen
 from tui.widgets.question import FieldView, QuestionView, question_view
 from tui.widgets.steps import StepBar, StepList
 from wizards.setup import drafts, steps
 from wizards.setup.finding import Finding, Severity
-from wizards.setup.questions import Answers, Question, Step
+from wizards.setup.questions import Answers, Step
 
 SYMBOL = {Severity.BLOCK: "✗", Severity.WARN: "!", Severity.FIX: "✓"}
 STYLE = {Severity.BLOCK: "$text-error", Severity.WARN: "$text-warning", Severity.FIX: "$text-success"}
@@ -47,6 +47,7 @@ class WizardScreen(FrameScreen[Answers | None]):
         self._reasons: dict[str, str] = {}
         self._findings: tuple[Finding, ...] = ()
         self._pending: Timer | None = None
+        self._has_more = False
 
     # -- layout ---------------------------------------------------------------------------------------------
 
@@ -172,8 +173,7 @@ class WizardScreen(FrameScreen[Answers | None]):
             view.display = path in asked
             if view.display:
                 view.apply(self.answers, steps.value_of(view.question, self.answers))
-        has_more = any(one.advanced and one.when(self.answers) for one in self.step.questions)
-        self._has_more = has_more
+        self._has_more = any(one.advanced and one.when(self.answers) for one in self.step.questions)
         self.refresh_bindings()
 
     def _refresh_findings(self) -> None:
@@ -205,7 +205,7 @@ class WizardScreen(FrameScreen[Answers | None]):
 
     def belongs(self, finding: Finding, step: Step) -> bool:
         """Tell whether a finding speaks of one of the step's answers."""
-        return any(covers(question, finding.path) for question in step.questions)
+        return steps.step_of(finding.path) is step
 
     def _next_title(self) -> str:
         ids = [one.id for one in self.walk]
@@ -221,7 +221,7 @@ class WizardScreen(FrameScreen[Answers | None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Show only the keys that do something here."""
-        return not (action == "more" and not getattr(self, "_has_more", False))
+        return not (action == "more" and not self._has_more)
 
     @on(Button.Pressed, "#next")
     async def _next_pressed(self) -> None:
@@ -259,7 +259,7 @@ class WizardScreen(FrameScreen[Answers | None]):
 
     def _point_at(self, finding: Finding) -> None:
         for view in self._shown():
-            if covers(view.question, finding.path):
+            if view.question is steps.question_at(finding.path):
                 view.focus_first()
         self.app.bell()
         self.query_one("#explain-title", Static).update(Content("Before you go on"))
@@ -299,15 +299,6 @@ class WizardScreen(FrameScreen[Answers | None]):
     def save(self) -> None:
         """Keep the answers so that the next start can offer them."""
         drafts.save_draft(self.home, self.answers, self.step.id)
-
-    def on_input_changed(self, event: Input.Changed) -> None:
-        """Nothing to do: the question's view has judged it; stop it here."""
-        event.stop()
-
-
-def covers(question: Question, path: str) -> bool:
-    """Tell whether the finding at `path` speaks of the question's answer."""
-    return path == question.path or path.startswith((f"{question.path}.", f"{question.path}["))
 
 
 def finding_line(finding: Finding) -> Content:

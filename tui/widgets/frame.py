@@ -12,8 +12,6 @@ from textual.screen import Screen
 from textual.widgets import Footer, Static
 
 Result = TypeVar("Result")
-NARROW = "-narrow"
-WIDE = "-wide"
 
 
 class TopBar(Horizontal):
@@ -31,10 +29,6 @@ class TopBar(Horizontal):
         badge = Static(" PRACTICE ", id="practice", markup=False)
         badge.display = self._practice
         yield badge
-
-    def set_title(self, title: str) -> None:
-        """Say where one is; `title` is cleaned by whoever read it from outside."""
-        self.query_one("#where", Static).update(Content(title))
 
 
 class FrameScreen(Screen[Result]):
@@ -61,8 +55,3 @@ class FrameScreen(Screen[Result]):
     def hint(self, text: str) -> None:
         """Say on the hint line what happens next."""
         self.query_one("#hint", Static).update(Content(text))
-
-    @property
-    def is_wide(self) -> bool:
-        """Tell whether there is room for panes side by side."""
-        return self.has_class(WIDE)

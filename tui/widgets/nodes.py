@@ -10,7 +10,6 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.message import Message
 from textual.widgets import DataTable, Static
-from textual.widgets.data_table import RowDoesNotExist
 
 from tui.widgets.question import QuestionView
 from wizards.setup.proposals import complete_nodes
@@ -203,13 +202,6 @@ class NodesView(QuestionView):
         added = await self.app.push_screen_wait(PasteNodes(self.question, self._servers))
         if added:
             self._change([*self._servers, *added], row=len(self._servers))
-
-    def show_row(self, index: int) -> None:
-        """Put the cursor on the node a finding speaks of."""
-        try:
-            self.query_one(NodeTable).move_cursor(row=index)
-        except RowDoesNotExist:
-            return
 
 
 def address_text(node: NodeData) -> str:

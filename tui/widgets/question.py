@@ -16,9 +16,9 @@ from textual.widgets import Checkbox, Input, OptionList, Static
 from textual.widgets.option_list import Option as Row
 
 from wizards.setup.questions import AnswerError, Answers, Option, Question, QuestionKind
+from wizards.setup.showing import as_text
 
 Parse = Callable[[Question, str, Answers], Any]
-ValueOf = Callable[[Question, Answers], Any]
 
 
 class QuestionView(Vertical):
@@ -291,7 +291,7 @@ class FieldView(QuestionView):
         if self._bad or self._means(field.value, value):
             return
         with self.prevent(Input.Changed):
-            field.value = shown(value)
+            field.value = as_text(self.question, value)
             field.cursor_position = len(field.value)
 
     def _means(self, text: str, value: Any) -> bool:
@@ -343,20 +343,6 @@ class FieldView(QuestionView):
         elif event.key == "down":
             event.stop()
             self.screen.focus_next()
-
-
-def shown(value: Any) -> str:
-    """Return how an answer stands in a field: lists by comma, nothing as nothing."""
-    if value is None:
-        return ""
-    if isinstance(value, list | tuple):
-        return ", ".join(pool_text(one) if isinstance(one, dict) else str(one) for one in value)
-    return str(value)
-
-
-def pool_text(pool: dict[str, Any]) -> str:
-    """Return a pool as its addresses."""
-    return ", ".join(str(one) for one in pool.get("addresses", ()))
 
 
 def question_view(question: Question, parse: Parse) -> QuestionView:

@@ -480,12 +480,6 @@ class ClusterSpec(Model):
         """Return the nodes that have `role`, in their order."""
         return tuple(node for node in self.nodes if node.has(role))
 
-    def to_data(self) -> dict[str, Any]:
-        """Return plain data with only what differs from the defaults, plus what a reader looks for first."""
-        data = self.model_dump(mode="json", exclude_defaults=True)
-        first = {"api_version": self.api_version, "name": self.name, "target": self.target.value}
-        return first | {key: value for key, value in data.items() if key not in first}
-
 
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of cluster.yaml."""

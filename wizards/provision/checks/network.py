@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 from typing import Final
 
-from wizards.provision.checks.model import Check, NodeReport, Seen, Trouble
+from wizards.provision.checks.model import Check, Seen, Trouble
 from wizards.setup.finding import Severity
 from wizards.setup.spec import ClusterSpec, Cni, LoadBalancerKind, Node, Role
 
@@ -99,11 +99,6 @@ def _pool_on_a_node(seen: Seen) -> Iterator[Trouble]:
 def _within(address: str, first: object, last: object) -> bool:
     found, low, high = ip_address(address), ip_address(str(first)), ip_address(str(last))
     return found.version == low.version and int(low) <= int(found) <= int(high)
-
-
-def reports_with_addresses(nodes: tuple[NodeReport, ...]) -> tuple[NodeReport, ...]:
-    """Return the nodes that told their addresses."""
-    return tuple(node for node in nodes if node.texts("addresses"))
 
 
 CHECKS: Final = (
