@@ -97,7 +97,7 @@ def test_kubespray_goes_to_its_first_download_and_its_failure_is_told_truthfully
     assert isinstance(events[-1], RunFinished)
     assert events[-1].status is RunStatus.FAILED
     stages = {one.stage: one.status.value for one in events if isinstance(one, StageFinished)}
-    assert stages == {"prepare": "done", "preflight": "done", "kubernetes": "failed"}
+    assert stages == {"tools": "done", "preflight": "done", "kubernetes": "failed"}
 
     progress = fold(events)
     download = "Download_file | Download item"

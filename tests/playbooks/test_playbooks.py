@@ -37,7 +37,7 @@ def ansible(*command: str, home: Path, **env: str) -> subprocess.CompletedProces
 
 def test_ansible_understands_every_playbook(tmp_path: Path) -> None:
     playbooks = sorted(str(path.relative_to(PLAYBOOKS)) for path in FILES if "roles" not in path.parts)
-    assert {"prepare.yml", "preflight.yml", "verify.yml", "practice/kubernetes.yml"} <= set(playbooks)
+    assert {"tools.yml", "preflight.yml", "verify.yml", "practice/kubernetes.yml"} <= set(playbooks)
     variables = tmp_path / "vars.json"
     fault = {"host": "node-1", "marker": "/nowhere", "playbook": "verify.yml"}
     variables.write_text(

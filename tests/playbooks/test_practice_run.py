@@ -44,7 +44,7 @@ def test_preflight_reports_what_it_saw_and_names_the_node_that_is_down(world: Wo
 def test_unknown_faults_are_refused(world: World) -> None:
     for fail, words in {
         "node-9:kubernetes": "node-1, node-2",
-        "node-1:nonsense": "there are prepare",
+        "node-1:nonsense": "there are tools",
         "node-1:storage": "localhost",
         "node-1": "there is no stage",
     }.items():

@@ -184,9 +184,9 @@ def test_a_rescued_failure_is_taken_back_and_a_real_one_stays() -> None:
 def test_history_of_the_cluster_beats_the_baseline(tmp_path: Path) -> None:
     world = make_world(tmp_path)
     good = '      - ansible.builtin.debug: {msg: "x"}\n'
-    plan = world.plan(world.stage("prepare", good), world.stage("storage", good), world.stage("own", good))
+    plan = world.plan(world.stage("tools", good), world.stage("storage", good), world.stage("own", good))
     before = expectations(world.cluster, plan)
-    assert before["prepare"].seconds >= baseline()["real"]["prepare"]["seconds"]
+    assert before["tools"].seconds >= baseline()["real"]["tools"]["seconds"]
     assert before["own"].seconds == 0
     run = RunRef(world.cluster.runs_dir / "20261123-000000")
     run.path.mkdir()
@@ -194,10 +194,10 @@ def test_history_of_the_cluster_beats_the_baseline(tmp_path: Path) -> None:
     writer = JournalWriter(run.journal, clock=lambda: clock[0])
     told: list[tuple[float, Event]] = [
         (0, START),
-        (0, StageStarted(stage="prepare")),
-        (1, TaskStarted(stage="prepare", task="1")),
-        (2, TaskStarted(stage="prepare", task="2")),
-        (5, StageFinished(stage="prepare")),
+        (0, StageStarted(stage="tools")),
+        (1, TaskStarted(stage="tools", task="1")),
+        (2, TaskStarted(stage="tools", task="2")),
+        (5, StageFinished(stage="tools")),
         (5, StageStarted(stage="storage")),
         (9, StageFinished(stage="storage", status=StageStatus.FAILED)),
         (9, StageFinished(stage="own", status=StageStatus.SKIPPED)),
@@ -206,7 +206,7 @@ def test_history_of_the_cluster_beats_the_baseline(tmp_path: Path) -> None:
         writer.append(event)
     writer.close()
     after = expectations(world.cluster, plan)
-    assert (after["prepare"].seconds, after["prepare"].tasks, after["prepare"].known) == (5.0, 2, True)
+    assert (after["tools"].seconds, after["tools"].tasks, after["tools"].known) == (5.0, 2, True)
     assert after["storage"] == before["storage"]
     assert stage_history(run.path / "none") == {}
     shutil.rmtree(world.home)

@@ -27,8 +27,8 @@ def a_cluster(home: Path) -> Cluster:
 
 
 BARE: dict[str, Any] = {"load_balancer": {"kind": "none"}, "storage": {"engines": []}}
-SERVERS = ["prepare", "preflight", "kubernetes", "kubeconfig"]
-LOCAL = ["prepare", "cluster"]
+SERVERS = ["tools", "preflight", "kubernetes", "kubeconfig"]
+LOCAL = ["tools", "cluster"]
 OUTLINES: list[tuple[dict[str, Any], list[str]]] = [
     ({}, [*SERVERS, "load-balancer", "storage", "verify"]),
     (BARE, [*SERVERS, "verify"]),
@@ -91,24 +91,24 @@ def test_every_stage_has_its_playbook_and_the_nodes_it_works_on(tmp_path: Path) 
     assert plan.stage("storage").hosts == ("localhost",)
 
 
-def test_kubespray_is_the_copy_that_was_named_or_the_one_prepare_fetches(
+def test_kubespray_is_the_copy_that_was_named_or_the_one_that_is_fetched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("SLIPWAY_KUBESPRAY", raising=False)
     plan = create_plan(a_spec(), a_cluster(tmp_path))
     assert Path(plan.stage("kubernetes").directory).is_relative_to(tmp_path)
     assert plan.stage("kubernetes").playbook == "cluster.yml"
-    assert plan.stage("prepare").variables["slipway_wants_kubespray"] is True
+    assert plan.stage("tools").variables["slipway_wants_kubespray"] is True
     monkeypatch.setenv("SLIPWAY_KUBESPRAY", str(tmp_path / "mine"))
     plan = create_plan(a_spec(), a_cluster(tmp_path))
     assert plan.stage("kubernetes").directory == str(tmp_path / "mine")
-    assert plan.stage("prepare").variables["slipway_kubespray_named"] == str(tmp_path / "mine")
+    assert plan.stage("tools").variables["slipway_kubespray_named"] == str(tmp_path / "mine")
 
 
 def test_only_what_is_needed_is_brought(tmp_path: Path) -> None:
-    bare = create_plan(a_spec(**BARE), a_cluster(tmp_path)).stage("prepare").variables
+    bare = create_plan(a_spec(**BARE), a_cluster(tmp_path)).stage("tools").variables
     assert (bare["slipway_wants_helm"], bare["slipway_wants_kind"]) == (False, False)
-    local = create_plan(a_spec(target="local"), a_cluster(tmp_path)).stage("prepare").variables
+    local = create_plan(a_spec(target="local"), a_cluster(tmp_path)).stage("tools").variables
     assert (local["slipway_wants_kubespray"], local["slipway_wants_kind"]) == (False, True)
 
 

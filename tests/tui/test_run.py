@@ -32,7 +32,7 @@ from wizards.provision.progress import ProgressFold
 
 HOSTS = ("node-1", "node-2", "node-3")
 STAGES = (
-    StageInfo("prepare", "Prepare this console"),
+    StageInfo("tools", "Prepare this console"),
     StageInfo("kubernetes", "Kubernetes", HOSTS, 10),
     StageInfo("verify", "Verify"),
 )
@@ -48,8 +48,8 @@ def numbered(events: Iterable[Event]) -> list[Event]:
 def running() -> list[Event]:
     events: list[Event] = [
         RunStarted(run="r1", cluster="lab", practice=True, stages=STAGES),
-        StageStarted(stage="prepare"),
-        StageFinished(stage="prepare"),
+        StageStarted(stage="tools"),
+        StageFinished(stage="tools"),
         StageStarted(stage="kubernetes"),
         TaskStarted(stage="kubernetes", task="t1", name="Write kubelet configuration", role="node"),
         *(
@@ -165,14 +165,14 @@ async def test_detach_gives_back_leave(home: Path) -> None:
 async def test_search_shows_only_matching_lines_and_escape_shows_all(home: Path) -> None:
     app = RunApp(home, running(), ends=False)
     async with app.run_test(size=WIDE) as pilot:
-        await until(pilot, lambda: "Stage prepare" in text_of(app), "the log")
+        await until(pilot, lambda: "Stage tools" in text_of(app), "the log")
         await pilot.press("slash")
         await until(pilot, lambda: isinstance(app.focused, Input), "the search field")
         await pilot.press(*"kubelet")
-        await until(pilot, lambda: "Stage prepare" not in text_of(app), "other lines are gone")
+        await until(pilot, lambda: "Stage tools" not in text_of(app), "other lines are gone")
         assert "node : Write kubelet configuration" in text_of(app)
         await pilot.press("escape")
-        await until(pilot, lambda: "Stage prepare" in text_of(app), "all lines are back")
+        await until(pilot, lambda: "Stage tools" in text_of(app), "all lines are back")
 
 
 async def test_pause_freezes_the_view_and_says_so(home: Path) -> None:
@@ -203,9 +203,9 @@ async def test_a_blocked_run_shows_what_must_be_mended(home: Path) -> None:
     }
     events = [
         RunStarted(run="r1", cluster="lab", stages=STAGES),
-        StageStarted(stage="prepare"),
-        CheckFound(stage="prepare", finding=finding),
-        StageFinished(stage="prepare", status=StageStatus.FAILED),
+        StageStarted(stage="tools"),
+        CheckFound(stage="tools", finding=finding),
+        StageFinished(stage="tools", status=StageStatus.FAILED),
         RunFinished(status=RunStatus.BLOCKED, message="A check found what must be mended first."),
     ]
     app = RunApp(home, events, ends=True)

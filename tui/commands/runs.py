@@ -214,7 +214,7 @@ def preflight(target: str | None, *, list_checks: bool, as_json: bool) -> int:
         return 0
     if target is None:
         raise UsageProblem("Name a cluster or a cluster.yaml: slipway preflight NAME|FILE")
-    return _run_stages(target, job="preflight", stages=("prepare", "preflight"), as_json=as_json)
+    return _run_stages(target, job="preflight", stages=("tools", "preflight"), as_json=as_json)
 
 
 def verify(name: str, *, as_json: bool) -> int:

@@ -45,7 +45,7 @@ class StageOutline:
 
 
 _TEXTS: Final = {
-    "prepare": (
+    "tools": (
         "Prepare this machine",
         "Brings the tools the run needs to this machine. The servers are not touched.",
     ),
@@ -81,8 +81,8 @@ _REHEARSAL: Final = (
     "Rehearse Kubernetes",
     "A rehearsal: same hosts and order as Kubespray, writing to the practice nodes' folders only.",
 )
-_LOCAL: Final = ("prepare", "cluster")
-_SERVERS: Final = ("prepare", "preflight", "kubernetes", "kubeconfig")
+_LOCAL: Final = ("tools", "cluster")
+_SERVERS: Final = ("tools", "preflight", "kubernetes", "kubeconfig")
 _INSTALLING: Final = ("network", "load-balancer", "storage", "mesh")
 
 
@@ -145,7 +145,7 @@ class _Maker:
     def stage(self, stage: str) -> Stage:
         outline = _outline(stage, self.spec, practice=self.cluster.is_practice)
         makers: dict[str, Callable[[], Stage]] = {
-            "prepare": self._prepare,
+            "tools": self._tools,
             "preflight": self._preflight,
             "kubernetes": self._rehearsal if self.cluster.is_practice else self._kubespray,
             "cluster": self._kind,
@@ -202,7 +202,7 @@ class _Maker:
             env=ansible_env(self.spec, self.cluster) | {"ANSIBLE_CONFIG": str(PLAYBOOKS / "ansible.cfg")},
         )
 
-    def _prepare(self) -> Stage:
+    def _tools(self) -> Stage:
         charts = any(install.chart for install in installs(self.spec))
         local = self.spec.target is Target.LOCAL
         real = not self.cluster.is_practice
@@ -212,7 +212,7 @@ class _Maker:
             "slipway_wants_kind": real and local,
         }
         return self._console(
-            "prepare.yml",
+            "tools.yml",
             5 + 2 * sum(wants.values()),
             **wants,
             slipway_provider=self.spec.local.provider.value,
