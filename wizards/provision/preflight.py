@@ -66,6 +66,8 @@ def _finding(check: Check, trouble: Trouble, spec: ClusterSpec) -> Finding:
         message=clean(f"{trouble.host}: {trouble.message}." if trouble.host else f"{trouble.message}."),
         remedy=trouble.remedy or check.remedy,
         host=trouble.host,
+        measured=clean(trouble.measured),
+        required=trouble.required,
     )
 
 

@@ -33,6 +33,8 @@ class Finding:
         others: Paths of the other answers involved.
         line: Line in the file (1-based) where it is known.
         host: The node a check speaks of, empty for the cluster.
+        measured: What a check found, short; empty where there is nothing to measure.
+        required: What it wants, short.
     """
 
     id: str
@@ -43,6 +45,8 @@ class Finding:
     others: tuple[str, ...] = ()
     line: int | None = None
     host: str = ""
+    measured: str = ""
+    required: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return a plain dictionary for ``--json`` output and for the journal."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wizards.provision.checks import access, components, identity, network, system
-from wizards.provision.checks.model import Check, NodeReport, Seen, Trouble
+from wizards.provision.checks.model import Check, Group, NodeReport, Seen, Trouble
 
 CHECKS: tuple[Check, ...] = (
     *access.CHECKS,
@@ -14,4 +14,4 @@ CHECKS: tuple[Check, ...] = (
 )
 """Every check, in the order in which a person mends them."""
 
-__all__ = ["CHECKS", "Check", "NodeReport", "Seen", "Trouble"]
+__all__ = ["CHECKS", "Check", "Group", "NodeReport", "Seen", "Trouble"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from wizards.provision.checks.model import Check, NodeReport, Seen, Trouble
+from wizards.provision.checks.model import Check, Group, NodeReport, Seen, Trouble
 from wizards.setup.finding import Severity
 from wizards.setup.spec import Become
 
@@ -68,6 +68,7 @@ CHECKS: Final = (
         remedy="Try 'ssh' to it by hand; check address, port, user, key and firewall.",
         severity=Severity.BLOCK,
         judge=_unreachable,
+        group=Group.ACCESS,
         machine=False,
     ),
     Check(
@@ -78,6 +79,7 @@ CHECKS: Final = (
         remedy="Check it again; when it stays so, log in and see what it is busy with.",
         severity=Severity.BLOCK,
         judge=_no_report,
+        group=Group.ACCESS,
         machine=False,
     ),
     Check(
@@ -88,6 +90,7 @@ CHECKS: Final = (
         remedy="Install the package python3.",
         severity=Severity.BLOCK,
         judge=_no_python,
+        group=Group.ACCESS,
         machine=False,
     ),
     Check(
@@ -98,6 +101,7 @@ CHECKS: Final = (
         remedy="Log in by hand and check free space and permissions of the home folder and /tmp.",
         severity=Severity.BLOCK,
         judge=_blind,
+        group=Group.ACCESS,
         machine=False,
     ),
     Check(
@@ -108,5 +112,6 @@ CHECKS: Final = (
         remedy="Log in as root, or let the user use sudo, and set access.become to match.",
         severity=Severity.BLOCK,
         judge=_not_root,
+        group=Group.ACCESS,
     ),
 )

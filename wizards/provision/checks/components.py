@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from wizards.provision.checks.model import Check, NodeReport, Seen, Trouble
+from wizards.provision.checks.model import Check, Group, NodeReport, Seen, Trouble
 from wizards.setup.finding import Severity
 from wizards.setup.spec import ClusterSpec, Cni, Engine, KubeProxy, MeshKind, Role
 
@@ -120,6 +120,7 @@ CHECKS: Final = (
         remedy="Name raw disks by their /dev/disk/by-id path under the nodes.",
         severity=Severity.BLOCK,
         judge=_no_disks,
+        group=Group.COMPONENTS,
     ),
     Check(
         id="kernel-modules",
@@ -129,6 +130,7 @@ CHECKS: Final = (
         remedy="Install the distribution's full set of modules (linux-modules-extra, kernel-modules).",
         severity=Severity.BLOCK,
         judge=_modules,
+        group=Group.COMPONENTS,
     ),
     Check(
         id="volume-group",
@@ -138,6 +140,7 @@ CHECKS: Final = (
         remedy="Install lvm2 and make it: 'vgcreate NAME /dev/disk/by-id/…'.",
         severity=Severity.BLOCK,
         judge=_volume_group,
+        group=Group.COMPONENTS,
     ),
     Check(
         id="zfs-pool",
@@ -147,6 +150,7 @@ CHECKS: Final = (
         remedy="Install zfsutils-linux and make it: 'zpool create NAME /dev/disk/by-id/…'.",
         severity=Severity.BLOCK,
         judge=_zfs_pool,
+        group=Group.COMPONENTS,
     ),
     Check(
         id="iscsi",
@@ -156,6 +160,7 @@ CHECKS: Final = (
         remedy="Install open-iscsi (iscsi-initiator-utils) and start iscsid.",
         severity=Severity.BLOCK,
         judge=_iscsi,
+        group=Group.COMPONENTS,
     ),
     Check(
         id="sse42",
@@ -165,6 +170,7 @@ CHECKS: Final = (
         remedy="Use other machines, pass the processor's features on to the virtual ones, or another engine.",
         severity=Severity.BLOCK,
         judge=_sse,
+        group=Group.COMPONENTS,
     ),
     Check(
         id="huge-pages",
@@ -174,6 +180,7 @@ CHECKS: Final = (
         remedy="Put 'vm.nr_hugepages=1024' into /etc/sysctl.d, run 'sysctl --system', restart the kubelet.",
         severity=Severity.BLOCK,
         judge=_huge_pages,
+        group=Group.COMPONENTS,
     ),
     Check(
         id="disks-empty",
@@ -183,5 +190,6 @@ CHECKS: Final = (
         remedy="Check the path; when the disk may really go, clear it by hand with 'wipefs'.",
         severity=Severity.BLOCK,
         judge=_disks,
+        group=Group.COMPONENTS,
     ),
 )

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from wizards.provision.checks.model import Check, NodeReport, Seen, Trouble
+from wizards.provision.checks.model import Check, Group, NodeReport, Seen, Trouble
 from wizards.setup.finding import Severity
 
 SKEW_WARN: Final = 2.0
@@ -93,6 +93,7 @@ CHECKS: Final = (
         remedy="On the clone: remove /etc/machine-id, run systemd-machine-id-setup, reboot.",
         severity=Severity.BLOCK,
         judge=_same_machine,
+        group=Group.IDENTITY,
     ),
     Check(
         id="machine-id-there",
@@ -102,6 +103,7 @@ CHECKS: Final = (
         remedy="Run systemd-machine-id-setup.",
         severity=Severity.WARN,
         judge=_no_machine_id,
+        group=Group.IDENTITY,
     ),
     Check(
         id="product-uuid-unique",
@@ -111,6 +113,7 @@ CHECKS: Final = (
         remedy="Give the virtual machine a new UUID in its hypervisor.",
         severity=Severity.BLOCK,
         judge=_same_product,
+        group=Group.IDENTITY,
     ),
     Check(
         id="host-name-form",
@@ -120,6 +123,7 @@ CHECKS: Final = (
         remedy="Set another with hostnamectl.",
         severity=Severity.BLOCK,
         judge=_host_name,
+        group=Group.IDENTITY,
     ),
     Check(
         id="host-name-changes",
@@ -129,6 +133,7 @@ CHECKS: Final = (
         remedy="Nothing to do, unless something else on the machine goes by its name.",
         severity=Severity.WARN,
         judge=_host_name_differs,
+        group=Group.IDENTITY,
     ),
     Check(
         id="clock-skew",
@@ -138,6 +143,7 @@ CHECKS: Final = (
         remedy="Start a time service (chrony, systemd-timesyncd), or set kubernetes.ntp to true.",
         severity=Severity.BLOCK,
         judge=_skew,
+        group=Group.IDENTITY,
     ),
     Check(
         id="remains",
@@ -147,5 +153,6 @@ CHECKS: Final = (
         remedy="After an interrupted run: go on. From another cluster: reset that cluster first.",
         severity=Severity.WARN,
         judge=_remains,
+        group=Group.IDENTITY,
     ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from wizards.sanitize import one_line
@@ -11,6 +12,18 @@ from wizards.setup.finding import Severity
 from wizards.setup.spec import ClusterSpec, Node
 
 _LIMIT = 200  # characters of a node's own words in a message
+
+
+class Group(StrEnum):
+    """What a check is about: the columns of the preflight screen, in their order."""
+
+    ACCESS = "access"
+    HARDWARE = "hardware"
+    IDENTITY = "identity"
+    SYSTEM = "system"
+    NETWORK = "network"
+    DISKS = "disks"
+    COMPONENTS = "components"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +40,8 @@ class NodeReport:
         seen: What the probe returned (playbooks/library/slipway_probe.py); empty where it could not look.
         known_cluster: Whether the console already has credentials of this cluster: what is on the nodes is
             then its own.
+        late: Whether the look did not end by its deadline; `seconds` is then that deadline.
+        seconds: How long the look took.
     """
 
     node: Node
@@ -37,12 +52,17 @@ class NodeReport:
     root_message: str
     known_cluster: bool
     seen: Mapping[str, Any] = field(default_factory=dict)
+    late: bool = False
+    seconds: float = 0.0
 
     @classmethod
     def read(cls, node: Node, report: Mapping[str, Any]) -> NodeReport:
         """Return what `report` says about `node`; what is missing or of another type counts as not known."""
         seen = report.get("seen")
         seen = seen if isinstance(seen, Mapping) else {}
+        # What the nodes found between them comes later than the look, so it stands beside it.
+        if seen and isinstance(reach := report.get("reach"), Mapping):
+            seen = {**seen, "reach": reach}
         return cls(
             node=node,
             reachable=_is_true(report.get("reachable")),
@@ -52,6 +72,8 @@ class NodeReport:
             root_message=words(report.get("root_message")),
             known_cluster=_is_true(report.get("known_cluster")),
             seen=seen,
+            late=_is_true(report.get("late")),
+            seconds=_seconds(report.get("seconds")),
         )
 
     @property
@@ -115,6 +137,8 @@ class Trouble:
         severity: Where it differs from the check's own.
         remedy: Where it differs from the check's own.
         path: The answer concerned; the node's own by default.
+        measured: What was found, short: ``1.2 GiB``.
+        required: What would be right, short: ``at least 1.5 GiB``.
     """
 
     host: str
@@ -122,6 +146,8 @@ class Trouble:
     severity: Severity | None = None
     remedy: str = ""
     path: str = ""
+    measured: str = ""
+    required: str = ""
 
 
 Judgement = Callable[[Seen], Iterable[Trouble]]
@@ -139,6 +165,7 @@ class Check:
         remedy: How to mend it.
         severity: How much it weighs.
         judge: Finds the nodes where it is not met. Pure.
+        group: What it is about.
         machine: It judges the machine itself. Practice nodes share one machine, which will never be a node,
             so there it counts for nothing.
     """
@@ -150,12 +177,17 @@ class Check:
     remedy: str
     severity: Severity
     judge: Judgement
+    group: Group
     machine: bool = True
 
 
 def words(value: object) -> str:
     """Return a node's words on one line, without escape sequences, and not too many."""
     return one_line(str(value), _LIMIT) if value not in (None, "") else ""
+
+
+def _seconds(value: object) -> float:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0
 
 
 def _is_true(value: object) -> bool:

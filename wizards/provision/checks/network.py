@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 from typing import Final
 
-from wizards.provision.checks.model import Check, Seen, Trouble
+from wizards.provision.checks.model import Check, Group, Seen, Trouble
 from wizards.setup.finding import Severity
 from wizards.setup.spec import ClusterSpec, Cni, LoadBalancerKind, Node, Role
 
@@ -110,6 +110,7 @@ CHECKS: Final = (
         remedy="Set the node's internal_address to the address it has itself.",
         severity=Severity.BLOCK,
         judge=_own_address,
+        group=Group.NETWORK,
     ),
     Check(
         id="default-route",
@@ -119,6 +120,7 @@ CHECKS: Final = (
         remedy="Set a gateway, even one that leads nowhere.",
         severity=Severity.BLOCK,
         judge=_default_route,
+        group=Group.NETWORK,
     ),
     Check(
         id="name-server",
@@ -128,6 +130,7 @@ CHECKS: Final = (
         remedy="Set one, or set kubernetes.upstream_dns.",
         severity=Severity.BLOCK,
         judge=_name_server,
+        group=Group.NETWORK,
     ),
     Check(
         id="ports-free",
@@ -137,6 +140,7 @@ CHECKS: Final = (
         remedy="Stop what listens there ('ss -ltnp' names it).",
         severity=Severity.BLOCK,
         judge=_ports,
+        group=Group.NETWORK,
     ),
     Check(
         id="firewall",
@@ -146,6 +150,7 @@ CHECKS: Final = (
         remedy="Turn it off, or allow all traffic between the nodes and the pod and Service ranges.",
         severity=Severity.WARN,
         judge=_firewall,
+        group=Group.NETWORK,
     ),
     Check(
         id="pool-on-node",
@@ -155,5 +160,6 @@ CHECKS: Final = (
         remedy="Choose a range that no machine uses.",
         severity=Severity.BLOCK,
         judge=_pool_on_a_node,
+        group=Group.NETWORK,
     ),
 )

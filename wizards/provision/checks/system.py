@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from wizards.provision.checks.model import Check, NodeReport, Seen, Trouble
+from wizards.provision.checks.model import Check, Group, NodeReport, Seen, Trouble
 from wizards.setup.finding import Severity
 from wizards.setup.spec import Cni, Engine, KubeProxy, Role
 
@@ -171,6 +171,7 @@ CHECKS: Final = (
         remedy="Install Debian, Ubuntu, Rocky, AlmaLinux, Fedora, openSUSE or another it supports.",
         severity=Severity.BLOCK,
         judge=_each(_distribution),
+        group=Group.SYSTEM,
     ),
     Check(
         id="architecture",
@@ -180,6 +181,7 @@ CHECKS: Final = (
         remedy="Use another machine.",
         severity=Severity.BLOCK,
         judge=_each(_architecture),
+        group=Group.SYSTEM,
     ),
     Check(
         id="systemd",
@@ -189,6 +191,7 @@ CHECKS: Final = (
         remedy="Use a system that boots with systemd; a container is not enough.",
         severity=Severity.BLOCK,
         judge=_each(_systemd),
+        group=Group.SYSTEM,
     ),
     Check(
         id="memory",
@@ -198,6 +201,7 @@ CHECKS: Final = (
         remedy="Give the machine more memory, or less to do.",
         severity=Severity.BLOCK,
         judge=_each(_memory),
+        group=Group.SYSTEM,
     ),
     Check(
         id="cpus",
@@ -207,6 +211,7 @@ CHECKS: Final = (
         remedy="Give the machine another processor.",
         severity=Severity.BLOCK,
         judge=_each(_cpus),
+        group=Group.SYSTEM,
     ),
     Check(
         id="disk-space",
@@ -216,6 +221,7 @@ CHECKS: Final = (
         remedy="Free or add space.",
         severity=Severity.BLOCK,
         judge=_each(_disk),
+        group=Group.SYSTEM,
     ),
     Check(
         id="swap",
@@ -225,6 +231,7 @@ CHECKS: Final = (
         remedy="Nothing to do, unless something else on the node needs its swap.",
         severity=Severity.WARN,
         judge=_each(_swap),
+        group=Group.SYSTEM,
     ),
     Check(
         id="cgroup-memory",
@@ -234,6 +241,7 @@ CHECKS: Final = (
         remedy="Boot with 'cgroup_enable=memory' (Raspberry Pi: in cmdline.txt).",
         severity=Severity.BLOCK,
         judge=_each(_cgroup),
+        group=Group.SYSTEM,
     ),
     Check(
         id="cgroup-version",
@@ -243,6 +251,7 @@ CHECKS: Final = (
         remedy="Boot with 'systemd.unified_cgroup_hierarchy=1', or use a newer system.",
         severity=Severity.BLOCK,
         judge=_cgroup_v1,
+        group=Group.SYSTEM,
     ),
     Check(
         id="kernel",
@@ -252,6 +261,7 @@ CHECKS: Final = (
         remedy="Install a newer kernel and reboot, or choose otherwise.",
         severity=Severity.BLOCK,
         judge=_kernel,
+        group=Group.SYSTEM,
     ),
     Check(
         id="tmp-noexec",
@@ -261,6 +271,7 @@ CHECKS: Final = (
         remedy="Remount it without noexec ('mount -o remount,exec /tmp') and change /etc/fstab.",
         severity=Severity.WARN,
         judge=_each(_noexec),
+        group=Group.SYSTEM,
     ),
     Check(
         id="selinux",
@@ -270,5 +281,6 @@ CHECKS: Final = (
         remedy="Set preinstall_selinux_state under kubespray_vars if it must stay.",
         severity=Severity.WARN,
         judge=_each(_selinux),
+        group=Group.SYSTEM,
     ),
 )
