@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -21,6 +21,7 @@ from wizards.setup.spec import ClusterSpec, Cni, EndpointKind, Engine, LoadBalan
 
 if TYPE_CHECKING:
     from wizards.clusters import Cluster
+    from wizards.provision.mending import Change
 
 PACKAGE_ROOT: Final = Path(__file__).resolve().parents[2]
 """The folder that holds ``wizards`` and ``playbooks``: the checkout, or where the package is installed."""
@@ -52,6 +53,10 @@ _TEXTS: Final = {
     "preflight": (
         "Check the nodes",
         "Logs in to every node and looks at what Kubernetes needs. Nothing is changed.",
+    ),
+    "prepare": (
+        "Prepare the nodes",
+        "Makes the changes that you chose, and no other. No disk is touched.",
     ),
     "kubernetes": (
         "Install Kubernetes",
@@ -133,6 +138,11 @@ def create_plan(spec: ClusterSpec, cluster: Cluster, *, fail: str | None = None)
     stages = tuple(maker.stage(stage) for stage in _stage_ids(spec))
     plan = Plan("create", spec.name, practice=cluster.is_practice, stages=stages)
     return _with_fault(plan, fail, cluster.practice_dir) if fail else plan
+
+
+def prepare_stage(spec: ClusterSpec, cluster: Cluster, chosen: Sequence[Change]) -> Stage:
+    """Return the stage that makes the `chosen` changes on their nodes. Writes nothing, reaches nothing."""
+    return _Maker(spec, cluster).mending(chosen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +234,17 @@ class _Maker:
 
         stage = self._nodes("preflight.yml", 4, slipway_wants=probe_wants(self.spec))
         return replace(stage, after="preflight")
+
+    def mending(self, chosen: Sequence[Change]) -> Stage:
+        """Return the stage that makes the chosen changes, on the nodes that have any."""
+        from wizards.provision.mending import prepare_variables, task_count
+
+        outline = _outline("prepare", self.spec, practice=self.cluster.is_practice)
+        hosts = tuple(dict.fromkeys(change.host for change in chosen))
+        stage = self._nodes(
+            "prepare.yml", task_count(chosen), slipway_hosts=list(hosts), **prepare_variables(chosen)
+        )
+        return replace(stage, id=outline.id, title=outline.title, summary=outline.summary, hosts=hosts)
 
     def _kubespray(self) -> Stage:
         from wizards.provision.ansible_env import kubespray_env
