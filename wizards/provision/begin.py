@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wizards.clusters import Cluster, Clusters, RunRef, UnknownCluster
+from wizards.clusters import LOOK, Cluster, Clusters, RunRef, UnknownCluster
 from wizards.files import write_private
 from wizards.setup.finding import Finding, blocks
 from wizards.setup.spec import AccessMethod, Become, ClusterSpec, Target
@@ -152,4 +152,4 @@ def begin(
 
 def begin_preflight(cluster: Cluster, *, secrets: Secrets, hosts: tuple[str, ...] = ()) -> RunRef:
     """Look at the nodes, or at `hosts` alone, as a run of its own that changes nothing. Raises as `begin`."""
-    return begin(cluster, secrets=secrets, job="preflight", only=("preflight",), hosts=hosts)
+    return begin(cluster, secrets=secrets, job=LOOK, only=("preflight",), hosts=hosts)
