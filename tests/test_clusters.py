@@ -124,6 +124,20 @@ def test_runs_sort_by_time_and_say_how_they_stand(clusters: Clusters) -> None:
         cluster.run("../lab")
 
 
+def test_a_look_at_the_nodes_does_not_hide_the_set_up_that_failed_before_it(clusters: Clusters) -> None:
+    cluster = clusters.create(SPEC)
+    assert cluster.current_run() is None
+    look = run_of(cluster, "20261123-000000", RunStarted(job="preflight"), RunFinished())
+    assert cluster.current_run() == look
+    failed = run_of(cluster, "20261124-000000", RunStarted(), RunFinished(status=RunStatus.FAILED))
+    later = run_of(cluster, "20261125-000000", RunStarted(job="preflight"), RunFinished())
+    assert cluster.latest_run() == later
+    assert later.only_looks
+    assert cluster.current_run() == failed
+    with ClusterLock.acquire(later.lock, doing="supervising"):
+        assert cluster.current_run() == later
+
+
 def test_the_lock_says_who_and_since_when_and_dies_with_its_holder(clusters: Clusters) -> None:
     cluster = clusters.create(SPEC)
     code = (

@@ -69,7 +69,7 @@ class Flow:
                 await self._wizard()
                 continue
             cluster = Clusters(self.home).get(chosen.cluster)
-            run = cluster.latest_run()
+            run = cluster.current_run()
             if chosen.action == "run" and run is not None:
                 await self._watch(cluster, run)
             else:
@@ -212,7 +212,7 @@ class Flow:
         from wizards.clusters import Clusters
 
         cluster = Clusters(self.home).get(start.cluster)
-        run = cluster.run(start.run) if start.run else cluster.latest_run()
+        run = cluster.run(start.run) if start.run else cluster.current_run()
         if run is None:
             await self._say("Nothing to show", f"The cluster {cluster.name} has no run yet.")
             return

@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Final
 
 from wizards import files
 from wizards.lock import ClusterLock, is_held
-from wizards.provision.events import Event, RunFinished, RunStatus, decode
+from wizards.provision.events import Event, RunFinished, RunStarted, RunStatus, decode
 
 if TYPE_CHECKING:
     from wizards.setup.spec import ClusterSpec
 
 _FORMAT: Final = 1
+LOOK: Final = "preflight"
+"""The job that only looks at the nodes."""
 _TAIL: Final = 65_536  # bytes: more than the longest line that a journal ends with
 
 
@@ -106,6 +108,17 @@ class RunRef:
         """When it began, in seconds since the epoch; 0 where the journal does not say."""
         first = self._first_event()
         return first.t if first else 0.0
+
+    @property
+    def job(self) -> str:
+        """What was done: ``create``, ``preflight`` and so on; empty where the journal does not say."""
+        first = self._first_event()
+        return first.job if isinstance(first, RunStarted) else ""
+
+    @property
+    def only_looks(self) -> bool:
+        """Tell whether it changes nothing, neither here nor on the servers."""
+        return self.job == LOOK
 
     def is_alive(self) -> bool:
         """Tell whether the run's supervisor lives."""
@@ -217,6 +230,17 @@ class Cluster:
     def latest_run(self) -> RunRef | None:
         """Return its newest run, None where there was none."""
         return next(iter(self.runs()), None)
+
+    def current_run(self) -> RunRef | None:
+        """Return the run that people mean by "the run": the one going on, else the newest that is no look.
+
+        A look at the nodes after a set-up that failed must not hide that set-up, nor be what is retried.
+        """
+        runs = self.runs()
+        newest = runs[0] if runs else None
+        if newest is None or newest.is_alive():
+            return newest
+        return next((run for run in runs if not run.only_looks), newest)
 
     def run(self, run_id: str) -> RunRef:
         """Return the run called `run_id`; raises `UnknownRun`."""

@@ -8,7 +8,8 @@ source is cleaned here, once, where it is read.
 from __future__ import annotations
 
 import re
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 _ESCAPES: Final = re.compile(
     r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?"  # OSC: titles, clipboard, links
@@ -33,3 +34,12 @@ def one_line(text: str, limit: int = 400) -> str:
     """Return `text` cleaned, on one line with single spaces, at most `limit` characters long."""
     flat = " ".join(clean(text).split())
     return flat if len(flat) <= limit else flat[: limit - 1] + "…"
+
+
+def cleaned_data(value: Any) -> Any:
+    """Return JSON data with every text in it cleaned, those of keys too."""
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, Mapping):
+        return {clean(str(key)): cleaned_data(one) for key, one in value.items()}
+    return [cleaned_data(one) for one in value] if isinstance(value, list | tuple) else value

@@ -14,7 +14,15 @@ from wizards.clusters import Cluster, RunRef
 from wizards.lock import ClusterBusy
 from wizards.provision.events import RunFinished, RunStarted, RunStatus
 from wizards.provision.journal import JournalWriter, read_journal
-from wizards.provision.launch import KEPT_RUNS, LaunchError, Secrets, follow, request_cancel, start_run
+from wizards.provision.launch import (
+    KEPT_LOOKS,
+    KEPT_RUNS,
+    LaunchError,
+    Secrets,
+    follow,
+    request_cancel,
+    start_run,
+)
 from wizards.provision.plan import InvalidPlan, Plan
 
 pytestmark = pytest.mark.xdist_group("engine")
@@ -27,11 +35,11 @@ def world(tmp_path: Path) -> World:
     return make_world(tmp_path)
 
 
-def past_run(cluster: Cluster, run_id: str, status: RunStatus) -> RunRef:
+def past_run(cluster: Cluster, run_id: str, status: RunStatus, job: str = "create") -> RunRef:
     run = RunRef(cluster.runs_dir / run_id)
     run.path.mkdir()
     writer = JournalWriter(run.journal)
-    writer.append(RunStarted(run=run_id))
+    writer.append(RunStarted(run=run_id, job=job))
     writer.append(RunFinished(status=status))
     writer.close()
     return run
@@ -115,6 +123,10 @@ def test_old_runs_go_but_the_last_good_one_and_ids_never_fall_back(world: World)
         past_run(world.cluster, f"20210101-0000{number:02}", RunStatus.FAILED)
         for number in range(KEPT_RUNS + 3)
     ]
+    looks = [
+        past_run(world.cluster, f"20220101-0000{number:02}", RunStatus.SUCCEEDED, job="preflight")
+        for number in range(KEPT_LOOKS + 2)
+    ]
     future = past_run(world.cluster, "20990101-000000", RunStatus.FAILED)
     quick = world.stage("first", "      - ansible.builtin.debug: {msg: x}\n")
     run = start_run(world.cluster, world.plan(quick))
@@ -123,7 +135,8 @@ def test_old_runs_go_but_the_last_good_one_and_ids_never_fall_back(world: World)
     assert run.id == "20990101-000000-2"
     assert kept[:2] == (run, future)
     assert kept[-1] == past[0]
-    assert len(kept) == KEPT_RUNS + 1
+    assert [one for one in kept if one.only_looks] == looks[:1:-1]
+    assert len(kept) == KEPT_RUNS + KEPT_LOOKS + 1
     request_cancel(run, by="somebody too late")
     assert run.status() is RunStatus.SUCCEEDED
 

@@ -19,6 +19,7 @@ from tests.provision.engine import World, end, make_world, processes_of, result_
 from wizards.clusters import RunRef
 from wizards.lock import ClusterBusy
 from wizards.practice.client import ensure_yard, hold, known_hosts_lines, stop_yard
+from wizards.provision.acceptance import accept
 from wizards.provision.events import (
     CancelRequested,
     HostStatus,
@@ -31,6 +32,7 @@ from wizards.provision.events import (
 from wizards.provision.journal import read_journal
 from wizards.provision.launch import Secrets, follow, request_cancel, start_retry, start_run
 from wizards.provision.progress import fold
+from wizards.setup.finding import Finding, Severity
 
 pytestmark = pytest.mark.xdist_group("engine")
 
@@ -97,6 +99,7 @@ def test_a_failure_tells_where_and_why_and_a_retry_goes_on_there(world: World) -
         when: inventory_hostname == 'b'
 """,
     )
+    accept(world.cluster, [Finding("swap", Severity.WARN, "nodes[0]", "a: swap is on.", host="a")], by="anna")
     run = start_run(world.cluster, world.plan(first, second))
     progress = result_of(run)
 
@@ -107,6 +110,8 @@ def test_a_failure_tells_where_and_why_and_a_retry_goes_on_there(world: World) -
     assert failure.message == "It ended with code 7: missing"
     assert progress.message == "Second: Failed on b: Needs a file."
     assert {host.name: host.failed for host in progress.hosts} == {"a": 0, "b": 1}
+    assert progress.reports == {"a": {"seen": True}, "b": {"seen": True}}
+    assert [(one.check, one.host, one.by) for one in progress.accepted] == [("swap", "a", "anna")]
     told = [
         (event.name, event.host, event.message)
         for event in read_journal(run.journal)

@@ -140,7 +140,7 @@ def follow_run(cluster: Cluster, run: RunRef, *, as_json: bool) -> int:
 
 def _last(name: str) -> tuple[Cluster, RunRef]:
     cluster = Clusters(slipway_home()).get(name)
-    run = cluster.latest_run()
+    run = cluster.current_run()
     if run is None:
         raise UsageProblem(f"The cluster {name} has no run yet: slipway up {name}")
     return cluster, run

@@ -96,13 +96,13 @@ class ConsoleScreen(FrameScreen[Chosen]):
 
 def opens_run(cluster: Cluster) -> bool:
     """Tell whether the last run is what one wants to see first: it goes on, or it did not end well."""
-    run = cluster.latest_run()
+    run = cluster.current_run()
     return run is not None and run.status() is not RunStatus.SUCCEEDED
 
 
 def cluster_row(cluster: Cluster) -> Content:
     """Return a cluster on one line: state, name, when."""
-    run = cluster.latest_run()
+    run = cluster.current_run()
     if run is None:
         return Content.assemble("· ", (f"{cluster.name:<24}", "bold"), (" never set up", "$text-muted"))
     mark, words, style = RUN_WORDS[run.status()]

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from wizards.provision.events import Event, HostStatus, HostTask, PlayStarted, TaskStarted
+from wizards.provision.events import Event, HostStatus, HostTask, NodeReported, PlayStarted, TaskStarted
 from wizards.provision.failure_text import message_of, retry_message
-from wizards.sanitize import clean, one_line
+from wizards.sanitize import clean, cleaned_data, one_line
 
 REPORT: Final = "slipway_report"  # the fact by which a playbook hands something back
 _LINE: Final = 1000  # characters of a log line
@@ -29,7 +29,7 @@ class StageMapper:
     Attributes:
         stage: The stage's id.
         hide: Takes the secrets out of a text; applied to everything from outside, before it is cut.
-        reports: What the playbook handed back, by host.
+        reports: What the playbook handed back, by host, cleaned; later reports of a host add to earlier ones.
         rescued: Hosts whose failures the playbook dealt with; known at the end.
         last_error: Ansible's own last complaint, for a stage that failed on no host.
         cancelling: Set it when the run is to stop after this task: a task that begins is then not told,
@@ -133,14 +133,16 @@ class StageMapper:
         )
         if status in _BAD:
             self._failed.setdefault(host, []).append(event)
-        self._keep_report(host, result)
-        return [event]
+        return [event, *self._report(host, result)]
 
-    def _keep_report(self, host: str, result: Mapping[str, Any]) -> None:
+    def _report(self, host: str, result: Mapping[str, Any]) -> list[Event]:
         facts = result.get("ansible_facts")
         report = facts.get(REPORT) if isinstance(facts, Mapping) else None
-        if isinstance(report, dict):
-            self.reports[host] = report
+        if not isinstance(report, Mapping):
+            return []
+        cleaned = cleaned_data(self._hidden(report))
+        self.reports[host] = {**self.reports.get(host, {}), **cleaned}
+        return [NodeReported(stage=self.stage, host=host, report=cleaned)]
 
     def _corrections(self, stats: Mapping[str, Any]) -> list[Event]:
         """A failure is told when it happens; only the recap says which were rescued or ignored.

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wizards.clusters import Cluster, Clusters, RunRef, UnknownCluster
+from wizards.clusters import LOOK, Cluster, Clusters, RunRef, UnknownCluster
 from wizards.files import write_private
 from wizards.setup.finding import Finding, blocks
 from wizards.setup.spec import AccessMethod, Become, ClusterSpec, Target
@@ -106,6 +106,8 @@ def begin(
     fail: str | None = None,
     job: str = "create",
     only: tuple[str, ...] = (),
+    hosts: tuple[str, ...] = (),
+    looked: RunRef | None = None,
 ) -> RunRef:
     """Write the files of the run, make the plan, and start it.
 
@@ -115,6 +117,8 @@ def begin(
         fail: A fault ordered for practice, ``NODE:STAGE``.
         job: What the run is called in its journal.
         only: The ids of the stages to run; empty for all.
+        hosts: The only nodes that are looked at; empty for all.
+        looked: The run that has just looked at the nodes: the look is then not made again.
 
     Raises:
         wizards.lock.ClusterBusy: Someone else holds the cluster.
@@ -125,7 +129,7 @@ def begin(
     from wizards.provision.access import missing_for_passwords
     from wizards.provision.launch import LaunchError, start_run
     from wizards.provision.render import render_files, write_files
-    from wizards.provision.stages import create_plan
+    from wizards.provision.stages import create_plan, limited
 
     spec = cluster.read_spec()
     if secrets.ssh_password and (missing := missing_for_passwords()):
@@ -140,4 +144,12 @@ def begin(
         plan = create_plan(spec, cluster, fail=fail)
         if only:
             plan = replace(plan, job=job, stages=tuple(one for one in plan.stages if one.id in only))
-    return start_run(cluster, plan, secrets=secrets)
+        if hosts:
+            plan = replace(plan, stages=tuple(limited(one, hosts) for one in plan.stages))
+    done = ("preflight",) if looked is not None else ()
+    return start_run(cluster, plan, secrets=secrets, retry_of=looked, done=done)
+
+
+def begin_preflight(cluster: Cluster, *, secrets: Secrets, hosts: tuple[str, ...] = ()) -> RunRef:
+    """Look at the nodes, or at `hosts` alone, as a run of its own that changes nothing. Raises as `begin`."""
+    return begin(cluster, secrets=secrets, job=LOOK, only=("preflight",), hosts=hosts)

@@ -155,6 +155,28 @@ class CheckFound(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class NodeReported(Event):
+    """What a look saw on a node, as soon as it is there; later reports of a node add to earlier ones."""
+
+    kind: ClassVar[str] = "node-reported"
+    stage: str = ""
+    host: str = ""
+    report: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckAccepted(Event):
+    """Somebody accepted a warning by name before the run. `at`: when, seconds since the epoch."""
+
+    kind: ClassVar[str] = "check-accepted"
+    check: str = ""
+    host: str = ""
+    by: str = ""
+    at: float = 0.0
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class StageFinished(Event):
     """A stage ended; `message` says why where it did not end well."""
 

@@ -27,6 +27,7 @@ from wizards.provision.leftovers import clear_leftovers
 from wizards.provision.plan import Plan
 
 KEPT_RUNS: Final = 20
+KEPT_LOOKS: Final = 5
 _START_SECONDS: Final = 30.0
 _POLL: Final = 0.1  # seconds between two looks at a journal that grows
 # What the supervisor and ansible may know of this environment; everything else may hold a secret.
@@ -182,8 +183,11 @@ def _clear_old(cluster: Cluster) -> None:
     for run in runs:
         if not run.is_alive():
             clear_leftovers(run)
-    succeeded = next((run for run in runs if run.status() is RunStatus.SUCCEEDED), None)
-    for run in runs[KEPT_RUNS:]:
+    # Looks are many and soon out of date: they must not push out what was done to the cluster.
+    looks = [run for run in runs if run.only_looks]
+    jobs = [run for run in runs if run not in looks]
+    succeeded = next((run for run in jobs if run.status() is RunStatus.SUCCEEDED), None)
+    for run in (*jobs[KEPT_RUNS:], *looks[KEPT_LOOKS:]):
         if run != succeeded:
             shutil.rmtree(run.path, ignore_errors=True)
     for draft in cluster.runs_dir.glob(".new-*"):

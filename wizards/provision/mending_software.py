@@ -38,11 +38,10 @@ def _time_sync(case: Case) -> Iterator[Proposal]:
     if not case.own_kernel or not isinstance(service, str) or found.get("synchronized") is True:
         return  # a clock that follows a time server already is not the one that is wrong
     packages: tuple[str, ...] = ()
-    if not service:
-        name = _NAMES["time"].get(case.packages, "")
-        packages, service = (name,), _TIME_UNITS.get(name, "")
+    if not service and (name := _NAMES["time"].get(case.packages)):
+        packages, service = (name,), _TIME_UNITS[name]
     unit = service if service.endswith(".service") else f"{service}.service"
-    if not packages[:1] == ("",) and plain(unit):
+    if plain(unit):
         chrony = unit.startswith("chrony")
         step = ("chronyc waitsync 10 0 0 2", "chronyc makestep") if chrony else (f"systemctl restart {unit}",)
         yield Proposal(

@@ -5,7 +5,7 @@ The checks themselves are in `checks`. Judging is pure, so it can be done again 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from wizards.provision.checks import CHECKS, Check, NodeReport, Seen, Trouble
@@ -31,7 +31,11 @@ def probe_wants(spec: ClusterSpec) -> dict[str, Any]:
 
 
 def judge(
-    reports: Mapping[str, Mapping[str, Any]], spec: ClusterSpec, *, practice: bool = False
+    reports: Mapping[str, Mapping[str, Any]],
+    spec: ClusterSpec,
+    *,
+    practice: bool = False,
+    waiting: Collection[str] = (),
 ) -> tuple[Finding, ...]:
     """Return what is wrong, the worst first, within that in the order of the nodes. Pure.
 
@@ -40,13 +44,14 @@ def judge(
         spec: The answers.
         practice: The nodes are practice nodes, which all are this one machine: what concerns a machine is not
             judged, except that it is said once which checks were left out.
+        waiting: The nodes whose report is still to come; they are not missed.
     """
     nodes = tuple(
         NodeReport.read(node, reports[node.name])
         for node in spec.nodes
         if isinstance(reports.get(node.name), Mapping)
     )
-    seen = Seen(spec, nodes)
+    seen = Seen(spec, nodes, frozenset(waiting))
     checks = [check for check in CHECKS if not (practice and check.machine)]
     found = [_finding(check, trouble, spec) for check in checks for trouble in check.judge(seen)]
     if practice:

@@ -6,17 +6,19 @@ were split into batches.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from wizards.provision.estimate import StageOutlook, percent_done, seconds_left
 from wizards.provision.events import (
     CancelRequested,
+    CheckAccepted,
     CheckFound,
     Event,
     HostStatus,
     HostTask,
+    NodeReported,
     RunFinished,
     RunStarted,
     RunStatus,
@@ -84,6 +86,8 @@ class Progress:
         current_task: Name of the task under way, or the last one.
         cancelling: Whether somebody asked the run to stop, and how.
         retry_of: Id of the run that this one goes on from; empty for a fresh one.
+        reports: Host → what a look saw there so far, in the order in which the hosts answered.
+        accepted: The warnings that were accepted before the run.
     """
 
     cluster: str = ""
@@ -104,6 +108,8 @@ class Progress:
     findings: tuple[dict[str, Any], ...] = ()
     cancelling: Cancelling = ""
     retry_of: str = ""
+    reports: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    accepted: tuple[CheckAccepted, ...] = ()
 
     def stage(self, stage_id: str) -> StageProgress | None:
         """Return the stage called `stage_id`, None where the run has none."""
@@ -177,6 +183,8 @@ class ProgressFold:
     _hosts: dict[str, _Host] = field(default_factory=dict)
     _failures: dict[tuple[str, str, str], Failure] = field(default_factory=dict)
     _findings: list[dict[str, Any]] = field(default_factory=list)
+    _reports: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _accepted: list[CheckAccepted] = field(default_factory=list)
     _cancelling: Cancelling = ""
     _stage: str = ""
     _task: str = ""
@@ -191,6 +199,8 @@ class ProgressFold:
             TaskStarted: self._on_task_started,
             HostTask: self._on_host_task,
             CheckFound: self._on_check_found,
+            NodeReported: self._on_node_reported,
+            CheckAccepted: self._accepted.append,
             StageFinished: self._on_stage_finished,
             CancelRequested: self._on_cancel_requested,
             RunFinished: self._on_run_finished,
@@ -238,6 +248,8 @@ class ProgressFold:
             findings=tuple(self._findings),
             cancelling=self._cancelling,
             retry_of=run.retry_of,
+            reports=dict(self._reports),
+            accepted=tuple(self._accepted),
         )
 
     def _on_run_started(self, event: RunStarted) -> None:
@@ -286,6 +298,10 @@ class ProgressFold:
 
     def _on_check_found(self, event: CheckFound) -> None:
         self._findings.append(event.finding)
+
+    def _on_node_reported(self, event: NodeReported) -> None:
+        # A new mapping each time: a view that was given away must not change.
+        self._reports[event.host] = {**self._reports.get(event.host, {}), **event.report}
 
     def _on_stage_finished(self, event: StageFinished) -> None:
         stage = self._stages.setdefault(event.stage, _Stage(event.stage, event.stage, began=event.m))

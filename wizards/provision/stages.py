@@ -145,6 +145,17 @@ def prepare_stage(spec: ClusterSpec, cluster: Cluster, chosen: Sequence[Change])
     return _Maker(spec, cluster).mending(chosen)
 
 
+def limited(stage: Stage, hosts: tuple[str, ...]) -> Stage:
+    """Return a stage that works on `hosts` alone.
+
+    Nodes that are looked at alone are not asked about each other: the others do not listen for them.
+    """
+    variables = {**stage.variables, "slipway_hosts": list(hosts)}
+    if wants := variables.get("slipway_wants"):
+        variables["slipway_wants"] = {**wants, "reach": {}}
+    return replace(stage, hosts=tuple(host for host in stage.hosts if host in hosts), variables=variables)
+
+
 @dataclass(frozen=True, slots=True)
 class _Maker:
     """Makes the stages of one plan."""

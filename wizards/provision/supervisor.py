@@ -24,11 +24,13 @@ from typing import Any, Final
 
 from wizards.clusters import Cluster, RunRef
 from wizards.lock import ClusterLock, Holder
+from wizards.provision.acceptance import read_accepted
 from wizards.provision.ansible_events import StageMapper
 from wizards.provision.cancel import CANCEL_FILE, CancelRequest, read_cancel
 from wizards.provision.estimate import expectations, total_range
 from wizards.provision.events import (
     CancelRequested,
+    CheckAccepted,
     CheckFound,
     Event,
     LogLines,
@@ -146,6 +148,10 @@ class Supervisor:
                 estimate=total_range(list(expected.values())),
             )
         )
+        for one in read_accepted(self._cluster):
+            self._journal.append(
+                CheckAccepted(check=one.check, host=one.host, by=one.by, at=one.at, message=one.message)
+            )
         self._journal.flush()
 
     def _done_before(self) -> tuple[frozenset[str], str]:
@@ -183,7 +189,7 @@ class Supervisor:
         for event in mapper.settle():
             self._journal.append(event)
         if findings := self._judge(stage, mapper.reports):
-            why = f"{len(findings)} finding(s) must be mended first; the first: {findings[0].message}"
+            why = f"{len(findings)} finding(s) must be mended first; the first: {_on_host(findings[0])}"
             self._finish(stage, StageStatus.FAILED, why, outcome, mapper)
             return RunStatus.BLOCKED, why
         self._finish(stage, StageStatus.DONE, "", outcome, mapper)
@@ -210,9 +216,19 @@ class Supervisor:
         """Judge what the nodes reported, tell of it, and return what blocks."""
         if stage.after != "preflight":
             return ()
+        from wizards.provision.look import keep_looks
         from wizards.provision.preflight import judge
 
-        findings = judge(reports, self._cluster.read_spec(), practice=self._plan.practice)
+        spec = self._cluster.read_spec()
+        looks = keep_looks(self._cluster, spec, reports)
+        # A node that was asked and said nothing this time is not judged by what it said before.
+        counting = {
+            host: report
+            for host, report in looks.reports.items()
+            if host in reports or host not in stage.hosts
+        }
+        not_asked = {node.name for node in spec.nodes} - set(stage.hosts)
+        findings = judge(counting, spec, practice=self._plan.practice, waiting=not_asked - counting.keys())
         for finding in findings:
             self._journal.append(CheckFound(stage=stage.id, finding=finding.to_json()))
         return blocks(findings)
@@ -335,6 +351,12 @@ class Supervisor:
                 writer.forget()
                 writer.append(RunFinished(status=RunStatus.FAILED, message=_disk_words(problem)))
             writer.close()
+
+
+def _on_host(finding: Finding) -> str:
+    """Return what a finding says, with the node it speaks of where the sentence does not name it."""
+    named = not finding.host or finding.message.startswith(f"{finding.host}:")
+    return finding.message if named else f"{finding.host}: {finding.message}"
 
 
 def _disk_words(problem: OSError) -> str:

@@ -13,7 +13,7 @@ from wizards.setup.spec import Become
 def _no_report(seen: Seen) -> Iterator[Trouble]:
     told = {node.name for node in seen.nodes}
     for node in seen.spec.nodes:
-        if node.name not in told:
+        if node.name not in told and node.name not in seen.waiting:
             yield Trouble(node.name, "it sent no report: the look at it was cut short")
 
 

@@ -116,10 +116,14 @@ class NodeReport:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """All that is judged: the answers, and a report for each node that sent one."""
+    """All that is judged: the answers, and a report for each node that sent one.
+
+    `waiting` are the nodes whose report is still to come.
+    """
 
     spec: ClusterSpec
     nodes: tuple[NodeReport, ...]
+    waiting: frozenset[str] = frozenset()
 
     @property
     def looked(self) -> tuple[NodeReport, ...]:
