@@ -147,6 +147,21 @@ def preflight(target: str | None, list_checks: bool, as_json: bool) -> int:
     return run_preflight(target, list_checks=list_checks, as_json=as_json)
 
 
+@command("prepare")
+@click.argument("target", metavar="NAME|FILE")
+@click.option("--yes", is_flag=True, help="Ask nothing: make the changes, accept new host keys.")
+@click.option("--dry-run", is_flag=True, help="Print the exact changes and make none.")
+@click.option(
+    "--only", multiple=True, metavar="ID", help="Make this change only, such as swap-off; repeatable."
+)
+@JSON
+def prepare(target: str, yes: bool, dry_run: bool, only: tuple[str, ...], as_json: bool) -> int:
+    """Mend on the servers what can be mended, shown first."""
+    from tui.commands.prepare import prepare as run_prepare
+
+    return run_prepare(target, yes=yes, dry_run=dry_run, only=only, as_json=as_json)
+
+
 @command("up")
 @click.argument("target", metavar="NAME|FILE")
 @click.option("--yes", is_flag=True, help="Ask nothing: accept warnings and new host keys.")

@@ -18,6 +18,7 @@ CODES = {
     "InvalidSpec": USAGE,
     "UsageProblem": USAGE,
     "UnknownFault": USAGE,
+    "UnknownChange": USAGE,
     "RenderError": USAGE,
     "Blocked": BLOCKED,
     "ClusterBusy": BUSY,

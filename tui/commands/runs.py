@@ -28,7 +28,7 @@ def up(target: str, *, yes: bool, detach: bool, as_json: bool) -> int:
     """Start the job that creates or converges the cluster, and watch it unless told not to."""
     from wizards.provision.begin import begin
 
-    cluster = _cluster(target)
+    cluster = cluster_of(target)
     spec = cluster.read_spec()
     with ExitStack() as holds:
         _warn(spec, yes=yes)
@@ -38,7 +38,7 @@ def up(target: str, *, yes: bool, detach: bool, as_json: bool) -> int:
         return _after_start(cluster, run, detach=detach, as_json=as_json)
 
 
-def _cluster(target: str) -> Cluster:
+def cluster_of(target: str) -> Cluster:
     """Return the cluster that `target` names, or the one that the file `target` describes."""
     home = slipway_home()
     path = Path(target)
@@ -67,10 +67,11 @@ def _warn(spec: ClusterSpec, *, yes: bool) -> None:
         tell(finding_line(finding))
     if not yes:
         servers = f"{len(spec.nodes)} server{'s' if len(spec.nodes) > 1 else ''}"
-        _confirm(f"Set up {spec.name} on {servers if spec.nodes else 'this machine'} now?")
+        confirm(f"Set up {spec.name} on {servers if spec.nodes else 'this machine'} now?")
 
 
-def _confirm(question: str) -> None:
+def confirm(question: str) -> None:
+    """Ask `question`; raises `UsageProblem` where nobody can answer, `click.Abort` on no."""
     if not sys.stdin.isatty():
         raise UsageProblem(f"{question} Nobody can answer here: use --yes.")
     if not click.confirm(question, err=True):
@@ -104,7 +105,7 @@ def trust(cluster: Cluster, spec: ClusterSpec, *, yes: bool, holds: ExitStack) -
         for key in keys:
             tell(f"{key.node:<16} {key.type:<12} {key.fingerprint}")
         if not yes:
-            _confirm("First contact. Are these your servers' host keys?")
+            confirm("First contact. Are these your servers' host keys?")
         access.write_known_hosts(cluster, keys)
 
 
@@ -225,7 +226,7 @@ def verify(name: str, *, as_json: bool) -> int:
 def _run_stages(target: str, *, job: str, stages: tuple[str, ...], as_json: bool) -> int:
     from wizards.provision.begin import begin
 
-    cluster = _cluster(target)
+    cluster = cluster_of(target)
     spec = cluster.read_spec()
     with ExitStack() as holds:
         secrets = ask_secrets(spec)
