@@ -5,7 +5,7 @@ needed_secrets → save_cluster → unknown host keys → accept → begin
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +18,7 @@ from wizards.setup.spec import AccessMethod, Become, ClusterSpec, Target
 
 if TYPE_CHECKING:
     from wizards.provision.launch import Secrets
+    from wizards.provision.mending import Change
 
 
 class Blocked(Exception):
@@ -126,12 +127,27 @@ def begin(
         ValueError: `fail` names no node or stage of the plan.
         OSError: A file could not be written.
     """
-    from wizards.provision.access import missing_for_passwords
-    from wizards.provision.launch import LaunchError, start_run
-    from wizards.provision.render import render_files, write_files
+    from wizards.provision.launch import start_run
     from wizards.provision.stages import create_plan, limited
 
     spec = cluster.read_spec()
+    with _files_written(cluster, spec, secrets):
+        plan = create_plan(spec, cluster, fail=fail)
+    if only:
+        plan = replace(plan, job=job, stages=tuple(one for one in plan.stages if one.id in only))
+    if hosts:
+        plan = replace(plan, stages=tuple(limited(one, hosts) for one in plan.stages))
+    done = ("preflight",) if looked is not None else ()
+    return start_run(cluster, plan, secrets=secrets, retry_of=looked, done=done)
+
+
+@contextmanager
+def _files_written(cluster: Cluster, spec: ClusterSpec, secrets: Secrets) -> Iterator[None]:
+    """Write the files that a run reads, and hold the cluster while its plan is made from them."""
+    from wizards.provision.access import missing_for_passwords
+    from wizards.provision.launch import LaunchError
+    from wizards.provision.render import render_files, write_files
+
     if secrets.ssh_password and (missing := missing_for_passwords()):
         raise LaunchError(f"{missing}.")
     with cluster.lock("writing the inventory"):
@@ -141,15 +157,20 @@ def begin(
 
             files = {**files, **rehearsal_files(spec)}
         write_files(files, cluster.root)
-        plan = create_plan(spec, cluster, fail=fail)
-        if only:
-            plan = replace(plan, job=job, stages=tuple(one for one in plan.stages if one.id in only))
-        if hosts:
-            plan = replace(plan, stages=tuple(limited(one, hosts) for one in plan.stages))
-    done = ("preflight",) if looked is not None else ()
-    return start_run(cluster, plan, secrets=secrets, retry_of=looked, done=done)
+        yield
 
 
 def begin_preflight(cluster: Cluster, *, secrets: Secrets, hosts: tuple[str, ...] = ()) -> RunRef:
     """Look at the nodes, or at `hosts` alone, as a run of its own that changes nothing. Raises as `begin`."""
     return begin(cluster, secrets=secrets, job=LOOK, only=("preflight",), hosts=hosts)
+
+
+def begin_mending(cluster: Cluster, changes: Sequence[Change], *, secrets: Secrets) -> RunRef:
+    """Make the `changes` on their nodes, and look at these nodes again. Raises as `begin`."""
+    from wizards.provision.launch import start_run
+    from wizards.provision.stages import mending_plan
+
+    spec = cluster.read_spec()
+    with _files_written(cluster, spec, secrets):
+        plan = mending_plan(spec, cluster, changes)
+    return start_run(cluster, plan, secrets=secrets)

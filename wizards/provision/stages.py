@@ -145,6 +145,13 @@ def prepare_stage(spec: ClusterSpec, cluster: Cluster, chosen: Sequence[Change])
     return _Maker(spec, cluster).mending(chosen)
 
 
+def mending_plan(spec: ClusterSpec, cluster: Cluster, chosen: Sequence[Change]) -> Plan:
+    """Return the plan that makes the `chosen` changes and then looks at their nodes again."""
+    prepare = prepare_stage(spec, cluster, chosen)
+    look = limited(_Maker(spec, cluster).stage("preflight"), prepare.hosts)
+    return Plan("mend", spec.name, practice=cluster.is_practice, stages=(prepare, look))
+
+
 def limited(stage: Stage, hosts: tuple[str, ...]) -> Stage:
     """Return a stage that works on `hosts` alone.
 
