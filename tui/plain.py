@@ -106,9 +106,39 @@ def print_history(runs: Iterable[RunRef], *, as_json: bool) -> None:
     """Print a cluster's runs, the newest first."""
     from datetime import UTC, datetime
 
-    rows = [(run.id, run.status(), datetime.fromtimestamp(run.started_at, UTC)) for run in runs]
+    rows = [(run, run.job, run.status(), datetime.fromtimestamp(run.started_at, UTC)) for run in runs]
     if as_json:
-        print_json([{"run": one, "status": status, "started_at": at.isoformat()} for one, status, at in rows])
+        print_json(
+            [
+                {
+                    "run": run.id,
+                    "job": job,
+                    "status": status,
+                    "started_at": at.isoformat(),
+                    "accepted": _accepted(run),
+                }
+                for run, job, status, at in rows
+            ]
+        )
         return
-    for one, status, at in rows:
-        say(f"{one:<20} {status:<12} {at.astimezone():%Y-%m-%d %H:%M}")
+    for run, job, status, at in rows:
+        say(f"{run.id:<20} {job:<10} {status:<12} {at.astimezone():%Y-%m-%d %H:%M}")
+        for one in _accepted(run):
+            say(f"    ! accepted by {one['by']}: {one['message']} [{one['check']}]")
+
+
+def _accepted(run: RunRef) -> list[dict[str, object]]:
+    """Return the warnings that were accepted before a run: they stand right behind its first event."""
+    from itertools import islice, takewhile
+
+    from wizards.provision.events import CheckAccepted
+    from wizards.provision.journal import read_journal
+
+    told = takewhile(
+        lambda event: isinstance(event, CheckAccepted), islice(read_journal(run.journal), 1, None)
+    )
+    return [
+        {"check": one.check, "host": one.host, "by": one.by, "at": one.at, "message": one.message}
+        for one in told
+        if isinstance(one, CheckAccepted)
+    ]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final
 
 from wizards.provision.events import (
     CancelRequested,
+    CheckAccepted,
     CheckFound,
     Event,
     HostStatus,
@@ -79,6 +81,9 @@ def log_lines(event: Event) -> list[str]:
             return _host_lines(event)
         case CheckFound():
             return [_finding(event)]
+        case CheckAccepted():
+            when = datetime.fromtimestamp(event.at).strftime("%Y-%m-%d %H:%M")
+            return [f"   ! accepted by {event.by} on {when}: {event.message} [{event.check}]"]
         case StageFinished():
             return [
                 f"{STAGE_MARK[event.status]} stage {event.stage}: {event.status} {event.message}".rstrip()
@@ -109,5 +114,4 @@ def _host_lines(event: HostTask) -> list[str]:
 def _finding(event: CheckFound) -> str:
     finding = event.finding
     mark = {"block": "✗", "warn": "!", "fix": "✓"}.get(str(finding.get("severity")), "·")
-    where = f"{finding['host']}: " if finding.get("host") else ""
-    return f"   {mark} {where}{finding.get('message', '')} {finding.get('remedy', '')}".rstrip()
+    return f"   {mark} {finding.get('message', '')} {finding.get('remedy', '')}".rstrip()
