@@ -27,6 +27,7 @@ GOLDEN = Path(__file__).with_name("golden")
 CASES = sorted(path.stem for path in GOLDEN.glob("*.yaml"))
 HOST_VARIABLES = {
     *("ansible_host", "ansible_port", "ansible_user", "ansible_become", "ansible_ssh_private_key_file"),
+    "ansible_ssh_extra_args",
     *("ansible_ssh_common_args", "ip", "ip6", "access_ip", "access_ip6"),
     *("etcd_member_name", "node_labels", "node_taints"),
 }
@@ -99,6 +100,27 @@ def test_a_host_name_is_an_ssh_address_and_never_one_to_bind() -> None:
     assert "ip" not in host
     six = hosts(spec_of(nodes=[{"name": "a", "address": "fd00::1"}]))["hosts"]["a"]
     assert (six["ip6"], six["access_ip6"], "ip" in six) == ("fd00::1", "fd00::1", False)
+
+
+def test_dual_stack_gives_an_address_of_each_family() -> None:
+    node = {"name": "a", "address": "203.0.113.1", "internal_address": "10.0.0.1"}
+    host = hosts(spec_of(nodes=[node | {"internal_address_v6": "FD00::0:1"}]))["hosts"]["a"]
+    assert (host["ip"], host["access_ip"]) == ("10.0.0.1", "10.0.0.1")
+    assert (host["ip6"], host["access_ip6"]) == ("fd00::1", "fd00::1")
+
+
+def test_a_nodes_own_key_wins_where_keys_are_used_at_all() -> None:
+    nodes = [
+        {"name": "a", "address": "10.0.0.1", "key_file": "~/.ssh/a"},
+        {"name": "b", "address": "10.0.0.2"},
+    ]
+    by_key = hosts(spec_of(nodes=nodes, access={"key_file": "~/.ssh/all"}))["hosts"]
+    assert [by_key[name]["ansible_ssh_private_key_file"] for name in "ab"] == ["~/.ssh/a", "~/.ssh/all"]
+    some = hosts(spec_of(nodes=nodes))["hosts"]
+    assert some["a"]["ansible_ssh_extra_args"] == "-o IdentitiesOnly=yes", "an agent full of other keys"
+    assert not {"ansible_ssh_extra_args", "ansible_ssh_private_key_file"} & some["b"].keys()
+    by_agent = hosts(spec_of(nodes=nodes, access={"method": "agent"}))["hosts"]
+    assert not any("ansible_ssh_private_key_file" in host for host in by_agent.values())
 
 
 def test_privilege_is_a_matter_of_hosts_so_that_localhost_never_asks_for_it() -> None:

@@ -41,6 +41,7 @@ def by_validator() -> dict[str, st.SearchStrategy[Any]]:
         "_domain": st.just("cluster.local") | LABEL,
         "_host": HOST,
         "_ip": IP,
+        "_ip6": st.ip_addresses(v=6).map(str),
         "_cidr": CIDR,
         "_address_range": CIDR
         | st.lists(st.ip_addresses(v=4), min_size=2, max_size=2).map(lambda ends: f"{min(ends)}-{max(ends)}"),

@@ -78,11 +78,12 @@ def _host(node: Node, spec: ClusterSpec) -> dict[str, Any]:
         host["ansible_port"] = node.port
     host["ansible_user"] = node.user or access.user
     host["ansible_become"] = access.become is not Become.NONE
-    if access.method is AccessMethod.KEY and access.key_file:
-        host["ansible_ssh_private_key_file"] = access.key_file
-    if is_ip(node.ip):
-        suffix = "6" if ":" in node.ip else ""
-        host |= {f"ip{suffix}": node.ip, f"access_ip{suffix}": node.ip}
+    if access.method is AccessMethod.KEY and (key_file := node.key_file or access.key_file):
+        host["ansible_ssh_private_key_file"] = key_file
+        if not access.key_file:
+            # Where some nodes name no key, this cannot stand in the arguments of all of them.
+            host["ansible_ssh_extra_args"] = "-o IdentitiesOnly=yes"
+    host |= _addresses(node)
     if node.has(Role.ETCD):
         host["etcd_member_name"] = f"etcd-{node.name}"
     if node.labels:
@@ -90,6 +91,16 @@ def _host(node: Node, spec: ClusterSpec) -> dict[str, Any]:
     if node.taints:
         host["node_taints"] = list(node.taints)
     return host
+
+
+def _addresses(node: Node) -> dict[str, str]:
+    """Return the addresses between nodes as Kubespray's role network_facts reads them, one of each family."""
+    variables: dict[str, str] = {}
+    for address in (node.ip, node.internal_address_v6):
+        if address and is_ip(address):
+            suffix = "6" if ":" in address else ""
+            variables |= {f"ip{suffix}": address, f"access_ip{suffix}": address}
+    return variables
 
 
 def _header(spec: ClusterSpec, about: str) -> str:

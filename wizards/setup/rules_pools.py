@@ -125,7 +125,11 @@ def pool_over_node(spec: ClusterSpec) -> Iterator[Fault]:
     places = [
         (f"nodes[{index}].{field}", node.name, text, address)
         for index, node in enumerate(spec.nodes)
-        for field, text in (("address", node.address), ("internal_address", node.internal_address))
+        for field, text in (
+            ("address", node.address),
+            ("internal_address", node.internal_address),
+            ("internal_address_v6", node.internal_address_v6),
+        )
         if text and (address := parse_address(text)) is not None
     ]
     for one in pool_ranges(spec):

@@ -45,8 +45,12 @@ class Node(Model):
     internal_address: v.Ip | None = Field(
         None, description="Address the cluster uses between nodes, where it differs from the SSH address."
     )
+    internal_address_v6: v.Ip6 | None = Field(
+        None, description="IPv6 address the cluster uses beside the IPv4 one, for dual stack."
+    )
     port: v.Port = Field(22, description="SSH port.")
     user: v.User | None = Field(None, description="SSH user, where it differs from access.user.")
+    key_file: str | None = Field(None, description="Private key, where it differs from access.key_file.")
     roles: tuple[Role, ...] = Field(
         (Role.CONTROL_PLANE, Role.ETCD, Role.WORKER), min_length=1, description="What the node does."
     )

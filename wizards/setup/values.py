@@ -55,6 +55,13 @@ def _ip(text: str) -> str:
         raise ValueError(f"{text!r} is not an IP address, such as 10.0.0.11") from None
 
 
+def _ip6(text: str) -> str:
+    try:
+        return str(ipaddress.IPv6Address(text))
+    except ValueError:
+        raise ValueError(f"{text!r} is not an IPv6 address, such as fd00:10::11") from None
+
+
 def _cidr(text: str) -> str:
     if "/" not in text:
         raise ValueError(f"{text!r} is not a range with a prefix length, such as 10.233.64.0/18")
@@ -169,6 +176,7 @@ ClusterName = Annotated[str, AfterValidator(_dns_label), Field(max_length=32)]
 Domain = Annotated[str, AfterValidator(_domain)]
 Host = Annotated[str, AfterValidator(_host)]
 Ip = Annotated[str, AfterValidator(_ip)]
+Ip6 = Annotated[str, AfterValidator(_ip6)]
 Cidr = Annotated[str, AfterValidator(_cidr)]
 AddressRange = Annotated[str, AfterValidator(_address_range)]
 User = Annotated[str, AfterValidator(_user)]
