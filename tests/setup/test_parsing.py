@@ -90,6 +90,23 @@ def test_what_is_understood(path: str, text: str, value: Any) -> None:
                 )
             ],
         ),
+        ("node1.lan 10.0.0.11", [{"name": "node1", "address": "10.0.0.11"}]),
+        (
+            "node[1-3] root@10.0.0.[11-13]:2222",
+            [
+                {"name": f"node{number}", "address": f"10.0.0.1{number}", "user": "root", "port": 2222}
+                for number in (1, 2, 3)
+            ],
+        ),
+        (
+            "node[08-10].lan, web[a,c].lan",
+            [
+                {"name": f"node-{number}", "address": address}
+                for number, address in enumerate(
+                    ["node08.lan", "node09.lan", "node10.lan", "weba.lan", "webc.lan"], start=1
+                )
+            ],
+        ),
     ],
 )
 def test_servers_as_people_list_them(text: str, rows: list[dict[str, Any]]) -> None:
@@ -112,7 +129,14 @@ def test_servers_as_people_list_them(text: str, rows: list[dict[str, Any]]) -> N
         ("nodes", "a@b@c", "such as 10.0.0.11"),
         ("nodes", "300.1.2.3", "neither an IP address"),
         ("nodes", "10.0.0.1, 10.0.0.2:99999", "Entry 2"),
-        ("nodes", "10.0.0.0-10.9.0.0", "At most 256"),
+        ("nodes", "10.0.0.0-10.9.0.0", "At most 1,000"),
+        ("nodes", "node[1-1000000000].lan", "is not a range"),
+        ("nodes", "node[1-999][1-999][1-999].lan", "At most 1,000"),
+        ("nodes", "node[1-600], web[1-600]", "At most 1,000"),
+        ("nodes", "node[3-1].lan", "write [1-3]"),
+        ("nodes", "node[01-100].lan", "write [001-100]"),
+        ("nodes", "node[1-3] 10.0.0.[1-4]", "as many of each"),
+        ("nodes", "10.0.0.9-3", "10.0.0.3-10.0.0.9"),
         ("nodes", "Bad_Name 10.0.0.1", "DNS label"),
         ("load_balancer.pools", "10.0.0.4", "10.0.0.4/32"),
         ("load_balancer.pools", "10.0.0.9-3", "10.0.0.3-10.0.0.9"),

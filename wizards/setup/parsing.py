@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
+from wizards.setup import host_ranges
 from wizards.setup.answers import offered
 from wizards.setup.paths import Part, parts_of
 from wizards.setup.proposals import complete_nodes, parse_address
 from wizards.setup.questions import AnswerError, Answers, Question, QuestionKind, Value
-from wizards.setup.ranges import span_of
 from wizards.setup.words import sentence
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ _NO: Final = frozenset({"n", "no", "false", "off", "0"})
 _TARGET: Final = re.compile(
     r"(?:(?P<user>[^@\s]+)@)?(?P<host>\[[0-9A-Fa-f:]+\]|[^\s:@]+|[0-9A-Fa-f:]{3,})(?::(?P<port>\d{1,5}))?"
 )
-_LARGEST_EXPANSION: Final = 256
+_BETWEEN_SERVERS: Final = re.compile(r"[\n;]+|,+(?![^\[\]\n]*\])")
+"""Commas inside a range, ``node[1,3]``, do not part servers."""
 
 
 def parse(question: Question, text: str, answers: Answers) -> Value:
@@ -115,50 +116,68 @@ def named_nodes(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def read_nodes(text: str) -> list[dict[str, Any]]:
+def read_nodes(text: str, most: int = host_ranges.MOST_SERVERS) -> list[dict[str, Any]]:
     """Return the servers that `text` lists, one a line or with commas between, as far as it says.
 
-    Each is ``address``, ``name address``, ``user@address:port``, or a range such as ``10.0.0.11-13``. A
-    server without a name has none in the result (`named_nodes` gives one).
+    Each is ``address``, ``name address``, ``user@address:port``, or a range such as ``10.0.0.11-13``,
+    ``node[01-12].lan`` or ``node[1-3] 10.0.0.[11-13]`` (`host_ranges`). A server without a name has none in
+    the result (`named_nodes` gives one).
 
     Raises:
-        AnswerError: When a word is not an address.
+        AnswerError: When a word is not an address or a range, or there are more than `most` servers.
     """
-    return [row for line in re.split(r"[\n,;]+", text) if line.strip() for row in _node_line(line.split())]
+    rows: list[dict[str, Any]] = []
+    for line in _BETWEEN_SERVERS.split(text):
+        if line.strip():
+            rows += _node_line(line.split(), most - len(rows))
+    return rows
 
 
-def _node_line(words: list[str]) -> Iterator[dict[str, Any]]:
-    """Read one line: ``address``, ``name address``, or several; ``user@address:port`` as SSH has it."""
+def _node_line(words: list[str], most: int) -> list[dict[str, Any]]:
+    """Read the words of one line: ``address``, ``name address``, or several; addresses may be SSH targets."""
+    rows: list[dict[str, Any]] = []
     name: str | None = None
     for number, word in enumerate(words):
-        is_last = number == len(words) - 1
-        if (
-            name is None
-            and not is_last
-            and not _looks_like_address(word)
-            and (len(words) == 2 or _looks_like_address(words[number + 1]))
-        ):
+        if name is None and _is_name(words, number):
             name = word
             continue
-        rows = [_node_target(address) for address in _expand(word)]
-        if name is not None and len(rows) == 1:
-            rows[0] = {"name": name} | rows[0]
+        targets = [_node_target(address) for address in host_ranges.expand(word, most - len(rows))]
+        rows += _named(name, targets, most) if name is not None else targets
         name = None
-        yield from rows
+        if len(rows) > most:
+            raise AnswerError(f"The list holds more than {host_ranges.MOST_SERVERS:,} servers.")
+    return rows
+
+
+def _is_name(words: list[str], number: int) -> bool:
+    """Tell whether a word is the name of the server whose address follows it."""
+    if number == len(words) - 1:
+        return False
+    if _looks_like_address(words[number]):
+        return len(words) == 2 and _is_domain(words[0]) and _is_ip(words[1])
+    return len(words) == 2 or _looks_like_address(words[number + 1])
+
+
+def _named(name: str, targets: list[dict[str, Any]], most: int) -> list[dict[str, Any]]:
+    names = [one.partition(".")[0] for one in host_ranges.expand(name, most)]
+    if len(names) == 1 and len(targets) != 1 and names[0] == name:
+        return targets
+    line = f"{name} with its addresses"
+    return [{"name": one, **target} for one, target in host_ranges.pair(names, targets, line)]
 
 
 def _looks_like_address(word: str) -> bool:
-    return any(mark in word for mark in ".:@")
+    return any(mark in host_ranges.without_ranges(word) for mark in ".:@")
 
 
-def _expand(word: str) -> list[str]:
-    """Return the addresses of ``10.0.0.11-13`` or ``10.0.0.11-10.0.0.13``; any other word as it is."""
-    span = span_of(_full_range(word)) if "-" in word else None
-    if span is None or parse_address(word.partition("-")[0]) is None:
-        return [word]
-    if len(span) > _LARGEST_EXPANSION:
-        raise AnswerError(f"{word!r} would be {len(span)} servers. At most {_LARGEST_EXPANSION} at once.")
-    return [str(span.first + offset) for offset in range(len(span))]
+def _is_domain(word: str) -> bool:
+    """Tell whether a word such as ``node1.lan`` can only be a name, beside an address."""
+    return not _is_ip(word) and not any(mark in host_ranges.without_ranges(word) for mark in ":@")
+
+
+def _is_ip(word: str) -> bool:
+    plain = host_ranges.without_ranges(word)
+    return any(parse_address(text) is not None for text in (plain, plain.partition("-")[0]))
 
 
 def _full_range(word: str) -> str:

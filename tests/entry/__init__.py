@@ -1,0 +1,1 @@
+"""Turning text, files and networks into servers."""
