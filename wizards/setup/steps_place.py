@@ -197,9 +197,8 @@ NODES_STEP = Step(
     id="nodes",
     title="Nodes",
     intro=(
-        "List the servers. Some are control planes: they run Kubernetes itself and keep its memory "
-        "(etcd). The others are workers: they run your applications. Slipway proposes the roles. One "
-        "server is enough to start; three survive the loss of one."
+        "List the servers. Control planes run Kubernetes itself and keep its memory (etcd); workers run "
+        "your applications. Slipway proposes the roles."
     ),
     questions=(NODES,),
     when=is_bare_metal,
