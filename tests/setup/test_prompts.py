@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pexpect  # type: ignore[import-untyped]
@@ -106,7 +107,7 @@ def test_enter_alone_takes_all_defaults(opened: list[Terminal]) -> None:
     assert steps == [step.id for step in visible_steps(Answers())][1:]
 
 
-def test_servers_line_by_line_and_defaults_for_the_rest(opened: list[Terminal]) -> None:
+def test_servers_line_by_line_and_defaults_for_the_rest(opened: list[Terminal], tmp_path: Path) -> None:
     terminal = start(opened)
     terminal.at_step(1)
     # Without a server there is something to mend, so Enter changes the answers.
@@ -118,7 +119,14 @@ def test_servers_line_by_line_and_defaults_for_the_rest(opened: list[Terminal]) 
     terminal.see("Server 2")
     terminal.type("10.0.0.12-13" + ENTER)
     terminal.see("Server 4")
+    table = tmp_path / "servers.csv"
+    table.write_text("hostname,ip\nweb_1.lan,10.0.0.14\nagain,10.0.0.11\n")
+    terminal.type(f"@{tmp_path / 'nowhere'}" + ENTER)
+    terminal.see("nowhere")
+    terminal.type(CLEAR + f"@{table}" + ENTER)
+    terminal.see("Server 5")
     terminal.type(ENTER)
+    terminal.see("Any 1 of 3 control planes may fail")
     terminal.see("first 10.0.0.11 \\(control-plane etcd worker\\)")
     terminal.see("Keep these, take")
     terminal.type(DOWN * 3 + ENTER)
@@ -131,9 +139,10 @@ def test_servers_line_by_line_and_defaults_for_the_rest(opened: list[Terminal]) 
             {"name": "first", "address": "10.0.0.11"},
             {"name": "node-1", "address": "10.0.0.12"},
             {"name": "node-2", "address": "10.0.0.13"},
+            {"name": "web-1", "address": "10.0.0.14"},
         ]
     }
-    assert [node.name for node in build(answers).nodes] == ["first", "node-1", "node-2"]
+    assert [node.name for node in build(answers).nodes] == ["first", "node-1", "node-2", "web-1"]
 
 
 def test_a_server_keeps_what_its_line_does_not_show(opened: list[Terminal]) -> None:

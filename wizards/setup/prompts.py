@@ -11,11 +11,13 @@ import textwrap
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from wizards.setup import steps
 from wizards.setup.answers import is_empty, value_of
 from wizards.setup.finding import Finding, Severity, blocks
+from wizards.setup.layout import survival
 from wizards.setup.parsing import check_value, named_nodes, parse, read_nodes, refuse_braces
 from wizards.setup.questions import AnswerError, Answers, Option, Question, QuestionKind, Step, Value
 from wizards.setup.showing import as_text, in_words, node_text
@@ -275,10 +277,14 @@ def _ask_nodes(question: Question, answers: Answers, printer: _Printer) -> Value
     rows: list[dict[str, Any]] = []
     for row in present:
         rows += _ask_row(f"Server {len(rows) + 1}", row, rows, question)
-    printer.say("More servers, one a line; an empty line ends the list.")
+    printer.say(
+        "More servers, one a line; a range such as 10.0.0.11-13 stands for three, and @FILE for all that an"
+        " inventory, a CSV, a hosts file or an earlier cluster.yaml names. An empty line ends the list."
+    )
     while True:
         added = _ask_row(f"Server {len(rows) + 1}", None, rows, question)
         if not added:
+            printer.say(survival(rows))
             return named_nodes(rows)
         rows += added
 
@@ -294,7 +300,7 @@ def _ask_row(
         if row is not None and text.strip() == before:
             return [row]
         refuse_braces(text)
-        rows = read_nodes(text)
+        rows = _from_file(text.strip()[1:], above) if text.strip().startswith("@") else read_nodes(text)
         check_value(question.path, named_nodes([*above, *rows]))
         return rows
 
@@ -303,6 +309,20 @@ def _ask_row(
         title, default=before, instruction=example, validate=lambda text: _judge(lambda: read(text))
     ).unsafe_ask()
     return read(typed)
+
+
+def _from_file(path: str, above: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the servers that a file names and that are not in the list yet; raises `AnswerError`."""
+    from wizards.entry import EntryError, merge, read_file
+
+    try:
+        entered = read_file(Path(path.strip()).expanduser(), present=above)
+    except EntryError as error:
+        raise AnswerError(str(error)) from None
+    merged, notes = merge(above, entered.rows)
+    if len(merged) == len(above):
+        raise AnswerError(" ".join(notes) or f"{path.strip()} names no server that is not there yet.")
+    return merged[len(above) :]
 
 
 _ASKERS: Final[dict[QuestionKind, Callable[[Question, Answers, _Printer], Value]]] = {
