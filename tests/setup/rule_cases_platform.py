@@ -125,7 +125,55 @@ def variables(**values: Any) -> dict[str, Any]:
     return {"kubespray_vars": values}
 
 
+DOCKER = {"kubernetes": {"runtime": "docker"}}
+CALICO = {"network": {"cni": "calico"}}
+REFUSED: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = [
+    ({"kubelet_static_pod_path": "/x"}, {}, {}),
+    ({"ip": "10.0.0.1"}, {}, {}),
+    ({"download_run_once": "true"}, {"download_run_once": True}, {}),
+    ({"kubelet_max_pods": 300}, {"kubelet_max_pods": 254}, {}),
+    ({"kubelet_max_pods": "200"}, {"kubelet_max_pods": 500}, CALICO),
+    ({"cloud_provider": "aws"}, {"cloud_provider": ""}, {}),
+    ({"cloud_provider": "external"}, {"cloud_provider": "external", "external_cloud_provider": "oci"}, {}),
+    ({"dns_mode": "kubedns"}, {"dns_mode": "coredns"}, {}),
+    ({"etcd_deployment_type": "docker"}, {"etcd_deployment_type": "kubeadm"}, {}),
+    ({"etcd_deployment_type": "rkt"}, {"etcd_deployment_type": "docker"}, DOCKER),
+    ({"download_localhost": True}, {"download_localhost": True, "download_run_once": True}, {}),
+    ({"kata_containers_enabled": True}, {"kata_containers_enabled": False}, DOCKER),
+    ({"gvisor_enabled": True}, {"containerd_version": "0.1"}, DOCKER),
+    ({"containerd_version": "1.2.9"}, {"containerd_version": "2.1.0", "gvisor_enabled": True}, {}),
+    ({"kube_external_ca_mode": True}, {"kube_external_ca_mode": False}, {}),
+    ({"kube_version_min_required": "1.36.0"}, {"kube_version_min_required": "1.35.4"}, {}),
+    ({"cilium_cluster_id": 256}, {"cilium_cluster_id": 255}, {}),
+    ({"cilium_version": "1.14.9"}, {"cilium_version": "1.19.3"}, {}),
+    ({"cilium_hubble_event_buffer_capacity": 64}, {"cilium_hubble_event_buffer_capacity": 63}, {}),
+    ({"download_force_cache": True}, {"download_force_cache": True, "download_run_once": True}, {}),
+    ({"calico_version": "3.28.0"}, {"calico_version": "3.31.5"}, CALICO),
+    ({"calico_pool_cidr": "10.0.0.0/8"}, {"calico_pool_cidr": "10.233.64.0/20"}, CALICO),
+    ({"calico_pool_cidr_ipv6": "fd00::/64"}, {"calico_pool_cidr": "10.233.64.0/18"}, CALICO),
+    ({"calico_pool_cidr": "here"}, {}, CALICO),
+    ({"calico_pool_name": "a b"}, {"calico_pool_name": "default-pool", "cilium_cluster_id": 300}, CALICO),
+    ({"typha_enabled": True, "calico_datastore": "etcd"}, {"typha_enabled": True}, CALICO),
+    ({"peer_with_calico_rr": True}, {"peer_with_calico_rr": False}, CALICO),
+    ({"calico_ipip_mode_ipv6": "Always"}, {"calico_ipip_mode_ipv6": "Never"}, CALICO),
+    (
+        {"kube_vip_bgp_sourceif": "eth0", "kube_vip_bgp_sourceip": "10.0.0.1", "kube_vip_bgp_enabled": True},
+        {"kube_vip_bgp_sourceif": "eth0", "kube_vip_bgp_enabled": True},
+        {},
+    ),
+]
+"""Variables that Kubespray refuses, the same beside what it takes, and the answers they stand among."""
+
 KUBESPRAY_CASES = [
+    *(
+        changed(
+            "variable-refused",
+            f"kubespray_vars.{next(iter(bad))}",
+            {**others, **variables(**bad)},
+            {**others, **variables(**good)},
+        )
+        for bad, good, others in REFUSED
+    ),
     local("variables-on-local", "kubespray_vars", variables(kubelet_max_pods=200)),
     changed(
         "variable-owned",

@@ -17,6 +17,7 @@ from wizards.setup import (
     rules_platform,
     rules_pools,
     rules_ranges,
+    rules_refused,
 )
 from wizards.setup.finding import Finding, Severity
 from wizards.setup.ruling import Rule
@@ -33,6 +34,7 @@ RULES: Final[tuple[Rule, ...]] = (
     *rules_platform.RULES,
     *rules_mesh.RULES,
     *rules_kubespray.RULES,
+    *rules_refused.RULES,
 )
 _WEIGHT: Final = {Severity.BLOCK: 0, Severity.WARN: 1, Severity.FIX: 2}
 
