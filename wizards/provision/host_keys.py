@@ -57,11 +57,10 @@ class HostKeyChanged(ConnectionError):
 
 
 class HostsUnreachable(ConnectionError):
-    """Some servers did not show a key. `keys` are those of the others, `problems` node → reason in words."""
+    """Some servers showed no key at first contact. `problems` is server → reason in words."""
 
-    def __init__(self, keys: tuple[HostKey, ...], problems: Mapping[str, str]) -> None:
-        super().__init__("; ".join(f"{node}: {reason}" for node, reason in problems.items()))
-        self.keys = keys
+    def __init__(self, problems: Mapping[str, str]) -> None:
+        super().__init__("\n".join(f"{node}: {reason}" for node, reason in problems.items()))
         self.problems = dict(problems)
 
 
@@ -100,7 +99,7 @@ def write_known_hosts(cluster: Cluster, keys: Iterable[HostKey], *, replace: boo
 
     Args:
         cluster: Whose known_hosts.
-        keys: The keys, as `access.scan_host_keys` gives them.
+        keys: The keys, as `first_contact.meet` gives them.
         replace: Take a changed key for an old one, after it was asked about.
 
     Raises:
