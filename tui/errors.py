@@ -30,7 +30,8 @@ CODES = {
     "KindMissing": FAILED,
     "InvalidPlan": FAILED,
     "HostsUnreachable": FAILED,
-    "HostKeyChanged": FAILED,
+    "HostKeyChanged": BLOCKED,
+    "KeyProblem": USAGE,
 }
 
 

@@ -168,26 +168,3 @@ async def test_quitting_keeps_the_draft_and_the_next_start_offers_it(home: Path)
         await ready(pilot, again)
         assert wizard(again).step.id == "nodes"
         assert wizard(again).answers.given["nodes"][0]["address"] == "10.0.0.21"
-
-
-async def test_a_server_is_edited_in_its_dialog_and_a_wrong_address_is_refused_there(home: Path) -> None:
-    app = wizard_app(home)
-    async with app.run_test(size=NARROW) as pilot:
-        await until(pilot, lambda: isinstance(app.screen, WizardScreen), "the wizard")
-        await ready(pilot, app)
-        await pilot.press("ctrl+n")
-        await until(pilot, lambda: wizard(app).step.id == "nodes", "the nodes step")
-        await ready(pilot, app)
-        await pilot.press("a")
-        await until(pilot, lambda: app.screen.query("#node-address"), "the editor")
-        await type_text(pilot, "10.0.0.999")
-        await pilot.press("enter")
-        await until(pilot, lambda: "✗" in text_of(app), "the refusal")
-        assert "10.0.0.999" in text_of(app)
-        await pilot.press("backspace", "enter")
-        await until(pilot, lambda: isinstance(app.screen, WizardScreen), "the wizard again")
-        assert wizard(app).answers.given["nodes"] == [{"name": "node-1", "address": "10.0.0.99"}]
-        await pilot.press("d")
-        await until(pilot, lambda: wizard(app).answers.given["nodes"] == [], "the server is gone")
-        await pilot.press("u")
-        await until(pilot, lambda: len(wizard(app).answers.given["nodes"]) == 1, "undo brings it back")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import ClassVar
 
-from textual import on
+from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
@@ -28,16 +29,29 @@ REVIEW = "review"
 class WizardScreen(FrameScreen[Answers | None]):
     """Walks the steps. Gives the answers when the review is asked for, None when the user leaves."""
 
+    # Between steps and explanation the questions need room for a table.
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (140, "-wide")]  # noqa: RUF012 - Textual declares it so
+
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", "Back"),
         Binding("ctrl+n", "next", "Next", priority=True),
         Binding("ctrl+r", "defaults", "Take defaults", priority=True),
         Binding("ctrl+o", "more", "More", priority=True),
+        Binding("ctrl+t", "try_login", "Try the login", priority=True),
         Binding("ctrl+q", "leave", "Quit", priority=True),
     ]
 
-    def __init__(self, answers: Answers, *, home: Path, step_id: str = "", practice: bool = False) -> None:
+    def __init__(
+        self,
+        answers: Answers,
+        *,
+        home: Path,
+        step_id: str = "",
+        practice: bool = False,
+        try_login: Callable[[Answers], Awaitable[Answers | None]] | None = None,
+    ) -> None:
         super().__init__("New cluster", practice=practice)
+        self._login = try_login
         self.answers = answers
         self.home = home
         self.step_id = step_id or steps.STEPS[0].id
@@ -48,6 +62,8 @@ class WizardScreen(FrameScreen[Answers | None]):
         self._findings: tuple[Finding, ...] = ()
         self._pending: Timer | None = None
         self._has_more = False
+        self._shown_findings: list[Finding] | None = None
+        self._drawn: tuple[list[tuple[str, str, str]], str] | None = None
 
     # -- layout ---------------------------------------------------------------------------------------------
 
@@ -98,6 +114,7 @@ class WizardScreen(FrameScreen[Answers | None]):
             self.query_one("#step-title", Static).update(Content(step.title))
             self.query_one("#step-intro", Static).update(Content(step.intro))
             self._refresh_questions()
+            self.refresh_bindings()
             self._draw_steps()
             self._put_back_refused()
         # Judging loads the specification's models: the first screen is painted before that.
@@ -173,8 +190,10 @@ class WizardScreen(FrameScreen[Answers | None]):
             view.display = path in asked
             if view.display:
                 view.apply(self.answers, steps.value_of(view.question, self.answers))
-        self._has_more = any(one.advanced and one.when(self.answers) for one in self.step.questions)
-        self.refresh_bindings()
+        more = any(one.advanced and one.when(self.answers) for one in self.step.questions)
+        if more != self._has_more:
+            self._has_more = more
+            self.refresh_bindings()
 
     def _refresh_findings(self) -> None:
         self._pending = None
@@ -182,13 +201,18 @@ class WizardScreen(FrameScreen[Answers | None]):
         here = [one for one in self._findings if self.belongs(one, self.step)]
         rank = {Severity.BLOCK: 0, Severity.WARN: 1, Severity.FIX: 2}
         here.sort(key=lambda one: rank[one.severity])
-        box = self.query_one("#findings", Static)
-        box.display = bool(here)
-        box.update(Content("\n").join([finding_line(one) for one in here[:4]]))
+        if here != self._shown_findings:
+            self._shown_findings = here
+            box = self.query_one("#findings", Static)
+            box.display = bool(here)
+            box.update(Content("\n").join([finding_line(one) for one in here[:4]]))
         self._draw_steps()
 
     def _draw_steps(self) -> None:
         titles = [(one.id, one.title, self._state(one)) for one in self.walk]
+        if (titles, self.step.id) == self._drawn:
+            return  # laying the screen out anew costs more than all judging
+        self._drawn = (titles, self.step.id)
         self.query_one(StepBar).show(titles, self.step.id)
         self.query_one(StepList).show(titles, self.step.id)
         for name, title in (("#next", self._next_title()), ("#back", self._back_title())):
@@ -221,6 +245,8 @@ class WizardScreen(FrameScreen[Answers | None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Show only the keys that do something here."""
+        if action == "try_login":
+            return self._login is not None and self.step.id == "access"
         return not (action == "more" and not self._has_more)
 
     @on(Button.Pressed, "#next")
@@ -290,6 +316,18 @@ class WizardScreen(FrameScreen[Answers | None]):
         self.hint(
             " More options are shown." if self.advanced else " More options are hidden; their answers stay."
         )
+
+    @work(exclusive=True, group="login", description="try the login")
+    async def action_try_login(self) -> None:
+        """Try the login with these answers; a key that is installed by the way becomes an answer."""
+        if self._login is None or self._stopped_here():
+            return
+        self.save()
+        changed = await self._login(self.answers)
+        if changed is not None:
+            self.answers = changed
+            self.save()
+            await self.show_step(self.step.id)
 
     def action_leave(self) -> None:
         """Keep the draft and go."""
