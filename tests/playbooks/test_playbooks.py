@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -112,29 +111,6 @@ def test_a_rehearsal_stays_in_the_nodes_folder(path: str, tmp_path: Path) -> Non
     )
     assert "leads out of" in done.stdout
     assert not (tmp_path / "outside").exists()
-
-
-def test_the_probe_looks_and_tells_without_root(tmp_path: Path) -> None:
-    arguments = {
-        "console_time": 0,
-        "ports": [1],
-        "modules": ["no_such_module"],
-        "paths": ["/", "/no/such/folder"],
-        "disks": ["/dev/no-such-disk"],
-    }
-    done = ansible(
-        *("ansible", "localhost", "-m", "slipway_probe", "-a", json.dumps(arguments)), home=tmp_path
-    )
-    assert done.returncode == 0, done.stdout
-    probe = json.loads(re.sub(r"^.*?=> ", "", done.stdout, count=1, flags=re.DOTALL))["probe"]
-    assert probe["uid"] == os.geteuid()
-    assert probe["kernel"] == os.uname().release
-    assert probe["node_name"] == os.uname().nodename
-    assert probe["memory_mib"] > 0
-    assert probe["free_mib"]["/no/such/folder"] == pytest.approx(probe["free_mib"]["/"], rel=0.1)
-    assert probe["modules_missing"] == ["no_such_module"]
-    assert probe["disks"] == {"/dev/no-such-disk": {"there": False, "holds": None}}
-    assert probe["clock_offset"] > 1_000_000_000
 
 
 def test_waiting_for_an_api_that_does_not_answer_says_so(tmp_path: Path) -> None:
