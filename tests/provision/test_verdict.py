@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.provision.test_preflight import a_spec, healthy
+from tests.provision.healthy import a_spec, healthy
 from wizards.clusters import Cluster, Clusters
 from wizards.lock import ClusterBusy
 from wizards.provision.acceptance import accept, open_warnings, read_accepted, withdraw

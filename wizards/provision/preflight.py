@@ -9,25 +9,12 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from wizards.provision.checks import CHECKS, Check, NodeReport, Seen, Trouble
-from wizards.provision.checks.components import wanted_modules
-from wizards.provision.checks.network import wanted_ports
-from wizards.provision.checks.system import FREE_MIB
+from wizards.provision.wants import probe_wants
 from wizards.sanitize import clean
 from wizards.setup.finding import Finding, Severity
-from wizards.setup.spec import ClusterSpec, Engine
+from wizards.setup.spec import ClusterSpec
 
 __all__ = ["CHECKS", "Check", "judge", "probe_wants"]
-
-
-def probe_wants(spec: ClusterSpec) -> dict[str, Any]:
-    """Return what the probe is asked to look at, as JSON data: ports and disks by node, modules, folders."""
-    raw = {Engine.MAYASTOR, Engine.CSTOR} & {*spec.storage.engines}
-    return {
-        "ports": {node.name: list(wanted_ports(node, spec)) for node in spec.nodes},
-        "modules": list(wanted_modules(spec)),
-        "paths": list(FREE_MIB),
-        "disks": {node.name: list(node.disks) for node in spec.nodes} if raw else {},
-    }
 
 
 def judge(
@@ -81,6 +68,6 @@ def _left_out(count: int) -> Finding:
         id="practice-machine",
         severity=Severity.WARN,
         path="",
-        message=f"{count} checks of the machine were left out: the practice nodes all are this computer.",
-        remedy="Nothing to do. On real servers they are made.",
+        message=f"Practice leaves out {count} checks of the machine.",
+        remedy="Nothing to do: its nodes all are this computer. On real servers they are made.",
     )

@@ -2,16 +2,43 @@
 
 from __future__ import annotations
 
-from wizards.provision.checks import access, components, identity, network, system
-from wizards.provision.checks.model import Check, Group, NodeReport, Seen, Trouble
+from wizards.provision.checks import (
+    access,
+    addresses,
+    clocks,
+    components,
+    disks,
+    hardware,
+    identity,
+    kubespray,
+    network,
+    outside,
+    raw_disks,
+    reach,
+    settings,
+    system,
+)
+from wizards.provision.checks.model import Check, Group, NodeReport, Seen, Trouble, describe
 
-CHECKS: tuple[Check, ...] = (
+_ALL = (
     *access.CHECKS,
-    *system.CHECKS,
+    *hardware.CHECKS,
     *identity.CHECKS,
+    *system.CHECKS,
+    *settings.CHECKS,
+    *kubespray.CHECKS,
+    *clocks.CHECKS,
     *network.CHECKS,
+    *addresses.CHECKS,
+    *reach.CHECKS,
+    *outside.CHECKS,
+    *disks.CHECKS,
+    *raw_disks.CHECKS,
     *components.CHECKS,
 )
-"""Every check, in the order in which a person mends them."""
+CHECKS: tuple[Check, ...] = tuple(sorted(_ALL, key=lambda check: list(Group).index(check.group)))
+"""Every check, group by group in the order in which a person mends them."""
+BETWEEN: frozenset[str] = frozenset(check.id for check in reach.CHECKS)
+"""The checks of what is between nodes: to see it again, all of them are looked at."""
 
-__all__ = ["CHECKS", "Check", "Group", "NodeReport", "Seen", "Trouble"]
+__all__ = ["BETWEEN", "CHECKS", "Check", "Group", "NodeReport", "Seen", "Trouble", "describe"]

@@ -5,123 +5,193 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from wizards.provision.checks.model import Check, Group, NodeReport, Seen, Trouble
+from wizards.provision.checks.judging import each, few, odd_ones, release, storage_nodes, trouble
+from wizards.provision.checks.model import Check, Group, NodeReport, Seen, Trouble, as_number, words
+from wizards.provision.checks.network import MAYASTOR_PORTS, port_words, taken_ports
+from wizards.provision.checks.raw_disks import spare_disks
+from wizards.provision.wants import wanted_modules
+from wizards.provision.wants_network import has_kube_proxy
 from wizards.setup.finding import Severity
-from wizards.setup.spec import ClusterSpec, Cni, Engine, KubeProxy, MeshKind, Role
+from wizards.setup.spec import ClusterSpec, Cni, Engine, KubeProxy
 
 HUGE_PAGES: Final = 1024
 """Free 2 MiB pages: Mayastor's 2 GiB."""
-_ISTIO: Final = ("br_netfilter", "iptable_nat", "iptable_mangle", "xt_REDIRECT", "xt_conntrack", "xt_owner")
+_MAYASTOR_CPUS: Final = 3
+"""Its engine keeps two processors busy all the time; one is left for everything else."""
+_VOLUME_GROUP_GIB: Final = 1.0
+_NFT: Final = (1, 0, 1)
 
 
-def wanted_modules(spec: ClusterSpec) -> dict[str, str]:
-    """Return the kernel modules that the answers ask for, each with what needs it."""
-    network, engines = spec.network, spec.storage.engines
-    cilium = network.cni is Cni.CILIUM
-    wants = {"overlay": "containers", "br_netfilter": "Kubernetes"}
-    if network.kube_proxy is KubeProxy.IPVS and not (cilium and network.cilium.kube_proxy_replacement):
-        wants |= {"ip_vs": "kube-proxy with IPVS", "nf_conntrack": "kube-proxy"}
-    if cilium and network.cilium.routing == "tunnel":
-        wants[network.cilium.tunnel] = "Cilium's tunnel"
-    if cilium and network.cilium.encryption == "wireguard":
-        wants["wireguard"] = "Cilium's encryption"
-    if network.cni in (Cni.CALICO, Cni.FLANNEL) and "vxlan" in (network.calico.mode, network.flannel.backend):
-        wants["vxlan"] = network.cni.value.capitalize()
-    if spec.mesh.kind is not MeshKind.NONE:
-        wants |= dict.fromkeys(_ISTIO, "Istio")
-    if Engine.LVM in engines:
-        wants["dm_snapshot"] = "LVM volumes"
-    if Engine.MAYASTOR in engines:
-        wants["nvme_tcp"] = "Mayastor"
-    if {Engine.JIVA, Engine.CSTOR} & {*engines}:
-        wants["iscsi_tcp"] = "Jiva and cStor"
-    return wants
+def _modules(node: NodeReport, spec: ClusterSpec) -> Trouble | None:
+    reported = node.texts("modules_missing")
+    wants = wanted_modules(spec) if reported else {}
+    missing = [name for name in reported or () if name in wants]
+    if not missing:
+        return None
+    named = ", ".join(f"{name} (for {wants[name]})" for name in missing)
+    return trouble(f"kernel modules are missing: {named}", f"no {few(missing)}", few(missing))
 
 
-def _modules(seen: Seen) -> Iterator[Trouble]:
-    wants = wanted_modules(seen.spec)
-    for node in seen.looked:
-        missing = [name for name in node.texts("modules_missing") or () if name in wants]
-        if missing:
-            named = ", ".join(f"{name} (for {wants[name]})" for name in missing)
-            yield Trouble(node.name, f"kernel modules are missing: {named}")
+def _nft(node: NodeReport, spec: ClusterSpec) -> Trouble | None:
+    shown = node.text("nft_version")
+    found = release(shown)
+    if spec.network.kube_proxy is not KubeProxy.NFTABLES or not has_kube_proxy(spec):
+        return None
+    if len(found) < 2 or found >= _NFT:
+        return None
+    return trouble(f"its nft is {shown}, and 1.0.1 reads what kube-proxy writes", shown, "1.0.1 or newer")
 
 
-def _storage_nodes(seen: Seen, engine: Engine) -> tuple[NodeReport, ...]:
-    """Return the nodes that pods with volumes of `engine` may run on."""
-    if engine not in seen.spec.storage.engines:
-        return ()
-    return tuple(node for node in seen.looked if node.node.has(Role.WORKER))
+def _bpf(node: NodeReport, spec: ClusterSpec) -> Trouble | None:
+    if spec.network.cni is not Cni.CILIUM or node.flag("bpf_mounted") is not False:
+        return None
+    return trouble("/sys/fs/bpf is not mounted, where Cilium keeps its programs", "not mounted", "mounted")
+
+
+def _lacks(node: NodeReport, *commands: str) -> bool:
+    return bool({*commands} & {*(node.texts("commands_missing") or ())})
 
 
 def _volume_group(seen: Seen) -> Iterator[Trouble]:
     wanted = seen.spec.storage.lvm.volume_group
-    for node in _storage_nodes(seen, Engine.LVM):
+    for node in storage_nodes(seen, Engine.LVM):
         groups = node.texts("volume_groups")
-        if groups is None and node.root:
-            yield Trouble(node.name, "LVM's tools are not installed (package lvm2)")
+        if groups is None and _lacks(node, "vgs", "lvcreate"):
+            message = "LVM's tools are not installed (package lvm2)"
+            yield Trouble(node.name, message, measured="no lvm2", required="lvm2")
         elif groups is not None and wanted not in groups:
-            yield Trouble(node.name, f"there is no volume group {wanted}")
+            message = f"there is no volume group {wanted}"
+            yield Trouble(node.name, message, measured=few(groups) or "none", required=wanted)
+
+
+def _volume_group_space(seen: Seen) -> Iterator[Trouble]:
+    wanted = seen.spec.storage.lvm.volume_group
+    for node in storage_nodes(seen, Engine.LVM):
+        free = as_number(node.mapping("volume_groups_free").get(wanted))
+        if free is not None and free < _VOLUME_GROUP_GIB and not node.settled:
+            message = f"its volume group {wanted} has {free:.1f} GiB left"
+            yield Trouble(node.name, message, measured=f"{free:.1f} GiB", required="room for volumes")
+
+
+def _thin(seen: Seen) -> Iterator[Trouble]:
+    for node in storage_nodes(seen, Engine.LVM) if seen.spec.storage.lvm.thin else ():
+        if _lacks(node, "thin_check"):
+            message = "the tools for thin volumes are not installed (thin_check)"
+            yield Trouble(node.name, message, measured="no thin_check", required="thin_check")
+
+
+def _pool_name(seen: Seen) -> str:
+    return seen.spec.storage.zfs.pool.partition("/")[0]
 
 
 def _zfs_pool(seen: Seen) -> Iterator[Trouble]:
-    wanted = seen.spec.storage.zfs.pool.partition("/")[0]
-    for node in _storage_nodes(seen, Engine.ZFS):
+    wanted = _pool_name(seen)
+    for node in storage_nodes(seen, Engine.ZFS):
         pools = node.texts("zfs_pools")
-        if pools is None:
-            yield Trouble(node.name, "ZFS' tools are not installed (package zfsutils-linux)")
-        elif wanted not in pools:
-            yield Trouble(node.name, f"there is no ZFS pool {wanted}")
+        if pools is None and _lacks(node, "zfs", "zpool"):
+            message = "ZFS' tools are not installed (package zfsutils-linux)"
+            yield Trouble(node.name, message, measured="no zfsutils-linux", required="zfsutils-linux")
+        elif pools is not None and wanted not in pools:
+            message = f"there is no ZFS pool {wanted}"
+            yield Trouble(node.name, message, measured=few(pools) or "none", required=wanted)
+
+
+def _zfs_health(seen: Seen) -> Iterator[Trouble]:
+    wanted = _pool_name(seen)
+    for node in storage_nodes(seen, Engine.ZFS):
+        health = words(node.mapping("zpool_health").get(wanted)).upper()
+        if health and health != "ONLINE":
+            # A degraded pool still works; any other state does not.
+            severity = Severity.WARN if health == "DEGRADED" else Severity.BLOCK
+            message = f"its ZFS pool {wanted} is {health}"
+            yield Trouble(node.name, message, severity=severity, measured=health, required="ONLINE")
+
+
+def _zfs_version(seen: Seen) -> Iterator[Trouble]:
+    nodes = storage_nodes(seen, Engine.ZFS)
+    usual, odd = odd_ones({node.name: node.text("zfs_version") for node in nodes})
+    for name, found in odd.items():
+        message = f"its ZFS is {found}, and most nodes have {usual}"
+        yield Trouble(name, message, measured=found, required=usual)
 
 
 def _iscsi(seen: Seen) -> Iterator[Trouble]:
     for engine in (Engine.JIVA, Engine.CSTOR):
-        for node in _storage_nodes(seen, engine):
+        for node in storage_nodes(seen, engine):
             if node.flag("iscsi_name") is False:
-                yield Trouble(node.name, f"there is no iSCSI initiator, which {engine.value} needs")
+                message = f"there is no iSCSI initiator, which {engine.value} needs"
+                yield Trouble(node.name, message, measured="none", required="open-iscsi")
 
 
-def _sse(seen: Seen) -> Iterator[Trouble]:
-    for node in _storage_nodes(seen, Engine.MAYASTOR):
-        if node.flag("sse4_2") is False:
-            yield Trouble(node.name, "its processor lacks SSE4.2, which Mayastor needs")
+def _service(node: NodeReport, name: str) -> str:
+    return words(node.mapping("services").get(name))
+
+
+def _iscsid(seen: Seen) -> Iterator[Trouble]:
+    for node in storage_nodes(seen, Engine.JIVA, Engine.CSTOR):
+        if _service(node, "iscsid") == "inactive" and node.flag("iscsi_name") is not False:
+            message = "its iSCSI service iscsid is off"
+            yield Trouble(node.name, message, measured="inactive", required="active")
+
+
+def _multipathd(seen: Seen) -> Iterator[Trouble]:
+    for node in storage_nodes(seen, Engine.JIVA, Engine.CSTOR):
+        if _service(node, "multipathd") == "active":
+            message = "multipathd runs on it and takes the volumes' disks for its own"
+            yield Trouble(node.name, message, measured="active", required="off, or told to leave them")
+
+
+def _import_scan(seen: Seen) -> Iterator[Trouble]:
+    for node in storage_nodes(seen, Engine.CSTOR):
+        if _service(node, "zfs-import-scan") == "active":
+            message = "zfs-import-scan runs on it and takes cStor's pools at the next boot"
+            yield Trouble(node.name, message, measured="active", required="off")
 
 
 def _huge_pages(seen: Seen) -> Iterator[Trouble]:
-    for node in _storage_nodes(seen, Engine.MAYASTOR):
+    for node in storage_nodes(seen, Engine.MAYASTOR):
         free = node.number("hugepages_free")
-        if free is not None and free < HUGE_PAGES:
-            yield Trouble(node.name, f"{free:.0f} huge pages are free, and Mayastor wants {HUGE_PAGES}")
+        # What Mayastor itself uses already is not free.
+        if free is not None and free < HUGE_PAGES and not node.settled:
+            message = f"{free:.0f} huge pages are free, and Mayastor wants {HUGE_PAGES}"
+            yield Trouble(node.name, message, measured=f"{free:.0f}", required=f"at least {HUGE_PAGES}")
 
 
-def _disks(seen: Seen) -> Iterator[Trouble]:
-    for node in seen.looked:
-        for path, found in node.mapping("disks").items():
-            if path not in node.node.disks or not isinstance(found, dict):
-                continue
-            if not found.get("there"):
-                yield Trouble(node.name, f"there is no disk {path}")
-            elif found.get("holds"):
-                yield Trouble(node.name, f"the disk {path} is not empty: {found['holds']}")
+def _nvme(seen: Seen) -> Iterator[Trouble]:
+    for node in storage_nodes(seen, Engine.MAYASTOR):
+        if node.text("nvme_multipath").upper() in ("N", "0"):
+            message = "its kernel has NVMe multipath switched off"
+            yield Trouble(node.name, message, measured="N", required="Y")
+
+
+def _mayastor_cpus(seen: Seen) -> Iterator[Trouble]:
+    for node in storage_nodes(seen, Engine.MAYASTOR):
+        found = node.number("cpus")
+        if found is not None and found < _MAYASTOR_CPUS:
+            message = f"it has {found:.0f} processors, and Mayastor keeps two for itself alone"
+            yield Trouble(node.name, message, measured=f"{found:.0f}", required=f"at least {_MAYASTOR_CPUS}")
+
+
+def _mayastor_ports(seen: Seen) -> Iterator[Trouble]:
+    for node in storage_nodes(seen, Engine.MAYASTOR):
+        taken = {port: by for port, by in taken_ports(node).items() if port in MAYASTOR_PORTS}
+        if taken and not node.settled:
+            named = port_words(taken)
+            message = f"something listens on Mayastor's port {named} already"
+            yield Trouble(node.name, message, measured=named, required="nothing listens")
 
 
 def _no_disks(seen: Seen) -> Iterator[Trouble]:
     """Only disks that the answers name become pools of cStor; Mayastor's pools can be made later."""
-    if Engine.CSTOR in seen.spec.storage.engines and not any(node.disks for node in seen.spec.nodes):
-        yield Trouble("", "cStor was chosen and no node names a disk for it", path="nodes")
+    if Engine.CSTOR not in seen.spec.storage.engines or any(node.disks for node in seen.spec.nodes):
+        return
+    spare = [f"{node.name} {disk}" for node in seen.looked for disk in spare_disks(node)[:1]]
+    remedy = f"Name raw disks under the nodes; empty are: {few(spare)}." if spare else ""
+    message = "cStor was chosen and no node names a disk for it"
+    yield Trouble("", message, remedy=remedy, path="nodes", measured="none", required="at least one disk")
 
 
 CHECKS: Final = (
-    Check(
-        id="cstor-disks",
-        title="Disks for cStor",
-        wants="at least one node names a disk",
-        why="cStor makes its pools of whole disks, and takes only those in the answers.",
-        remedy="Name raw disks by their /dev/disk/by-id path under the nodes.",
-        severity=Severity.BLOCK,
-        judge=_no_disks,
-        group=Group.COMPONENTS,
-    ),
     Check(
         id="kernel-modules",
         title="Kernel modules",
@@ -129,7 +199,27 @@ CHECKS: Final = (
         why="What needs them starts and then fails in its own log.",
         remedy="Install the distribution's full set of modules (linux-modules-extra, kernel-modules).",
         severity=Severity.BLOCK,
-        judge=_modules,
+        judge=each(_modules),
+        group=Group.COMPONENTS,
+    ),
+    Check(
+        id="bpf-mounted",
+        title="BPF file system",
+        wants="/sys/fs/bpf is mounted, for Cilium",
+        why="Programs that are not kept there are gone when Cilium restarts, and connections break.",
+        remedy="Mount it: 'mount -t bpf bpf /sys/fs/bpf', and add it to /etc/fstab.",
+        severity=Severity.WARN,
+        judge=each(_bpf),
+        group=Group.COMPONENTS,
+    ),
+    Check(
+        id="nftables-version",
+        title="nft",
+        wants="nft 1.0.1 or newer where kube-proxy uses nftables",
+        why="An older one on the node cannot read kube-proxy's tables and may damage them.",
+        remedy="Upgrade the package nftables, or choose another mode of kube-proxy.",
+        severity=Severity.WARN,
+        judge=each(_nft),
         group=Group.COMPONENTS,
     ),
     Check(
@@ -143,6 +233,26 @@ CHECKS: Final = (
         group=Group.COMPONENTS,
     ),
     Check(
+        id="volume-group-space",
+        title="Room in the volume group",
+        wants="room for volumes in the volume group",
+        why="Volumes that find no room wait for ever, and their pods with them.",
+        remedy="Add a disk to it: 'vgextend NAME /dev/disk/by-id/…'.",
+        severity=Severity.WARN,
+        judge=_volume_group_space,
+        group=Group.COMPONENTS,
+    ),
+    Check(
+        id="lvm-thin",
+        title="Thin volumes",
+        wants="the tools for thin volumes where they were chosen",
+        why="LVM refuses to switch on a thin pool that it cannot check.",
+        remedy="Install thin-provisioning-tools (device-mapper-persistent-data).",
+        severity=Severity.BLOCK,
+        judge=_thin,
+        group=Group.COMPONENTS,
+    ),
+    Check(
         id="zfs-pool",
         title="ZFS",
         wants="the ZFS pool on each worker",
@@ -150,6 +260,26 @@ CHECKS: Final = (
         remedy="Install zfsutils-linux and make it: 'zpool create NAME /dev/disk/by-id/…'.",
         severity=Severity.BLOCK,
         judge=_zfs_pool,
+        group=Group.COMPONENTS,
+    ),
+    Check(
+        id="zfs-pool-health",
+        title="Health of the ZFS pool",
+        wants="the ZFS pool is ONLINE",
+        why="A pool that lost a disk may lose all that is on it next.",
+        remedy="See 'zpool status' for which disk, and replace it.",
+        severity=Severity.BLOCK,
+        judge=_zfs_health,
+        group=Group.COMPONENTS,
+    ),
+    Check(
+        id="zfs-version-same",
+        title="Version of ZFS",
+        wants="the same version of ZFS on all workers",
+        why="A snapshot of a newer one cannot be received by an older one.",
+        remedy="Upgrade ZFS on those that are behind.",
+        severity=Severity.WARN,
+        judge=_zfs_version,
         group=Group.COMPONENTS,
     ),
     Check(
@@ -163,13 +293,53 @@ CHECKS: Final = (
         group=Group.COMPONENTS,
     ),
     Check(
-        id="sse42",
-        title="SSE4.2",
-        wants="SSE4.2 on nodes that run Mayastor",
-        why="Its engine is built for it and stops at once without.",
-        remedy="Use other machines, pass the processor's features on to the virtual ones, or another engine.",
+        id="iscsi-service",
+        title="iSCSI service",
+        wants="iscsid runs on each worker",
+        why="A volume that is attached without it does not come back after an interruption.",
+        remedy="Run 'systemctl enable --now iscsid'.",
+        severity=Severity.WARN,
+        judge=_iscsid,
+        group=Group.COMPONENTS,
+    ),
+    Check(
+        id="multipath-service",
+        title="multipathd",
+        wants="no multipathd on workers of Jiva and cStor",
+        why="A volume's disk that it has taken cannot be mounted: 'already mounted or mount point busy'.",
+        remedy="Switch it off, or exclude these disks in /etc/multipath.conf (blacklist).",
+        severity=Severity.WARN,
+        judge=_multipathd,
+        group=Group.COMPONENTS,
+    ),
+    Check(
+        id="zfs-import-scan",
+        title="zfs-import-scan",
+        wants="zfs-import-scan is off on workers of cStor",
+        why="cStor's pools are ZFS pools: what the node imports itself, cStor cannot, and data is damaged.",
+        remedy="Run 'systemctl disable --now zfs-import-scan.service'.",
         severity=Severity.BLOCK,
-        judge=_sse,
+        judge=_import_scan,
+        group=Group.COMPONENTS,
+    ),
+    Check(
+        id="cstor-disks",
+        title="Disks for cStor",
+        wants="at least one node names a disk",
+        why="cStor makes its pools of whole disks, and takes only those in the answers.",
+        remedy="Name raw disks by their /dev/disk/by-id path under the nodes.",
+        severity=Severity.BLOCK,
+        judge=_no_disks,
+        group=Group.COMPONENTS,
+    ),
+    Check(
+        id="mayastor-cpus",
+        title="Processors for Mayastor",
+        wants=f"{_MAYASTOR_CPUS} processors on nodes that run Mayastor",
+        why="Its engine asks for two whole ones; where they are not free its pod waits for ever.",
+        remedy="Give the machine more processors, or choose another engine.",
+        severity=Severity.BLOCK,
+        judge=_mayastor_cpus,
         group=Group.COMPONENTS,
     ),
     Check(
@@ -183,13 +353,23 @@ CHECKS: Final = (
         group=Group.COMPONENTS,
     ),
     Check(
-        id="disks-empty",
-        title="Disks for storage",
-        wants="each disk in the answers is there and empty",
-        why="Storage takes the whole disk: what is on it would be lost.",
-        remedy="Check the path; when the disk may really go, clear it by hand with 'wipefs'.",
+        id="nvme-multipath",
+        title="NVMe multipath",
+        wants="NVMe multipath switched on, for Mayastor",
+        why="Without, a volume stops when the node that serves it does, though copies are left.",
+        remedy="Boot with 'nvme_core.multipath=Y'.",
+        severity=Severity.WARN,
+        judge=_nvme,
+        group=Group.COMPONENTS,
+    ),
+    Check(
+        id="mayastor-ports",
+        title="Mayastor's ports",
+        wants="10124, 8420 and 4421 are free on nodes that run Mayastor",
+        why="Its engine listens there and does not start when something else does.",
+        remedy="Stop what listens there ('ss -ltnp' names it).",
         severity=Severity.BLOCK,
-        judge=_disks,
+        judge=_mayastor_ports,
         group=Group.COMPONENTS,
     ),
 )

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from math import isfinite
 from typing import Any
 
+from wizards.provision.checks.reached import Reach
 from wizards.sanitize import one_line
 from wizards.setup.finding import Severity
 from wizards.setup.spec import ClusterSpec, Node
@@ -41,7 +43,10 @@ class NodeReport:
         known_cluster: Whether the console already has credentials of this cluster: what is on the nodes is
             then its own.
         late: Whether the look did not end by its deadline; `seconds` is then that deadline.
+        missed: Parts of the look that did not end by it, or that failed; what they see is not known.
         seconds: How long the look took.
+        python_version: Version of that Python, ``3.11.2``; empty where it is not known.
+        reach: What it found out about the other nodes.
     """
 
     node: Node
@@ -53,7 +58,10 @@ class NodeReport:
     known_cluster: bool
     seen: Mapping[str, Any] = field(default_factory=dict)
     late: bool = False
+    missed: tuple[str, ...] = ()
     seconds: float = 0.0
+    python_version: str = ""
+    reach: Reach = field(default_factory=Reach)
 
     @classmethod
     def read(cls, node: Node, report: Mapping[str, Any]) -> NodeReport:
@@ -73,7 +81,10 @@ class NodeReport:
             known_cluster=_is_true(report.get("known_cluster")),
             seen=seen,
             late=_is_true(report.get("late")),
-            seconds=_seconds(report.get("seconds")),
+            missed=_parts(report.get("missed"), report.get("faults")),
+            seconds=as_number(report.get("seconds")) or 0.0,
+            python_version=words(report.get("python_version")) or words(seen.get("python_version")),
+            reach=Reach.read(seen.get("reach")),
         )
 
     @property
@@ -86,10 +97,14 @@ class NodeReport:
         """Whether the probe could look at it."""
         return bool(self.seen)
 
+    @property
+    def settled(self) -> bool:
+        """Whether this very cluster runs on it already: what is found is then its own, and no obstacle."""
+        return self.known_cluster and bool(self.texts("remains"))
+
     def number(self, name: str) -> float | None:
         """Return the number called `name`, None where it is not known."""
-        value = self.seen.get(name)
-        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+        return as_number(self.seen.get(name))
 
     def text(self, name: str) -> str:
         """Return the text called `name`, cleaned; empty where it is not known."""
@@ -110,15 +125,22 @@ class NodeReport:
 
     def mapping(self, name: str) -> Mapping[str, Any]:
         """Return the mapping called `name`; empty where it is not known."""
+        return as_mapping(self.seen.get(name))
+
+    def rows(self, name: str) -> tuple[Mapping[str, Any], ...]:
+        """Return the list of mappings called `name`; empty where it is not known."""
         value = self.seen.get(name)
-        return value if isinstance(value, Mapping) else {}
+        return tuple(row for row in value if isinstance(row, Mapping)) if isinstance(value, list) else ()
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
     """All that is judged: the answers, and a report for each node that sent one.
 
-    `waiting` are the nodes whose report is still to come.
+    Attributes:
+        spec: The answers.
+        nodes: The reports, in the order of the answers' nodes.
+        waiting: Names of nodes whose report is still awaited, so that they are not missed yet.
     """
 
     spec: ClusterSpec
@@ -185,13 +207,45 @@ class Check:
     machine: bool = True
 
 
+def describe(check: Check) -> dict[str, str]:
+    """Return what ``slipway preflight --list`` tells of a check, as JSON data."""
+    return {
+        "id": check.id,
+        "title": check.title,
+        "group": check.group.value,
+        "severity": check.severity.value,
+        "wants": check.wants,
+        "why": check.why,
+        "remedy": check.remedy,
+    }
+
+
 def words(value: object) -> str:
     """Return a node's words on one line, without escape sequences, and not too many."""
     return one_line(str(value), _LIMIT) if value not in (None, "") else ""
 
 
-def _seconds(value: object) -> float:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0
+def as_number(value: object) -> float | None:
+    """Return a finite number, None for anything else; truths are no numbers."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if isfinite(number) else None
+
+
+def as_mapping(value: object) -> Mapping[str, Any]:
+    """Return a mapping as it is, an empty one for anything else."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def _parts(missed: object, faults: object) -> tuple[str, ...]:
+    """Return the parts that were missed, and those that failed with what they said."""
+    found = [words(part) for part in missed] if isinstance(missed, list) else []
+    found += [f"{words(part)} ({words(text)})" for part, text in as_mapping(faults).items()]
+    return tuple(dict.fromkeys(found))
 
 
 def _is_true(value: object) -> bool:

@@ -1,165 +1,194 @@
-"""Is the machine fit: system, kernel, memory, processors, disk."""
+"""Is the system one that Kubernetes runs on: distribution, kernel, systemd, control groups, security?"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
+from wizards.provision.checks.judging import each, few, release, trouble
 from wizards.provision.checks.model import Check, Group, NodeReport, Seen, Trouble
+from wizards.provision.wants import wanted_kernel_config
+from wizards.provision.wants_network import has_kube_proxy
 from wizards.setup.finding import Severity
-from wizards.setup.spec import Cni, Engine, KubeProxy, Role
+from wizards.setup.spec import ClusterSpec, Cni, Engine, KubeProxy
 
-MEMORY_CONTROL_PLANE_MIB: Final = 1500
-MEMORY_WORKER_MIB: Final = 1024
-"""Kubespray's own minimum (facts: kubespray.md, what it asserts)."""
-CPUS_CONTROL_PLANE: Final = 2
-"""kubeadm's preflight refuses fewer."""
-FREE_MIB: Final = {"/var/lib": 10 * 1024, "/usr/local/bin": 1024, "/tmp": 512}  # noqa: S108 - looked at
-"""Free space in MiB that downloads, images and etcd want, by folder; of one disk the largest counts."""
 _DISTRIBUTIONS: Final = {
-    "rhel",
-    "centos",
-    "fedora",
-    "ubuntu",
-    "debian",
-    "flatcar",
-    "sles",
-    "sled",
-    "opensuse-leap",
-    "opensuse-tumbleweed",
-    "clear-linux-os",
-    "ol",
-    "almalinux",
-    "rocky",
-    "amzn",
-    "kylin",
-    "uos",
-    "openeuler",
+    "rhel": 9,
+    "centos": 9,
+    "fedora": 39,
+    "ubuntu": 22,
+    "debian": 11,
+    "flatcar": 0,
+    "sles": 0,
+    "sled": 0,
+    "opensuse-leap": 15,
+    "opensuse-tumbleweed": 0,
+    "clear-linux-os": 0,
+    "ol": 9,
+    "almalinux": 9,
+    "rocky": 9,
+    "amzn": 2,
+    "kylin": 0,
+    "uos": 0,
+    "openeuler": 0,
 }
-"""os-release's ID of what Kubespray v2.31.0 asserts (roles/kubernetes/preinstall)."""
-_ARCHITECTURES: Final = ("x86_64", "aarch64", "arm64")
+"""os-release's ID of what Kubespray v2.31.0 asserts, and the oldest release that its README names."""
+_RED_HAT: Final = ("rhel", "centos", "fedora", "ol", "almalinux", "rocky", "amzn", "openeuler", "kylin")
+_CONTROLLERS: Final = ("cpu", "cpuset", "pids")
+"""What kubeadm's preflight requires beside memory, which has a check of its own."""
+_SELINUX: Final = "Run 'setenforce 0' and set SELINUX=permissive in /etc/selinux/config."
+_CGROUP_V2_FROM: Final = (1, 35)
 
 
-def version(text: str) -> tuple[int, int] | None:
-    """Return major and minor of a kernel's release, None where it has none."""
-    match = re.match(r"(\d+)\.(\d+)", text)
-    return (int(match[1]), int(match[2])) if match else None
+def is_red_hat(node: NodeReport) -> bool:
+    """Tell whether a node runs Red Hat's system or one of its kin."""
+    return node.text("os_id").lower() in _RED_HAT
 
 
-def _each(fault: Callable[[NodeReport], str | None]) -> Callable[[Seen], Iterator[Trouble]]:
-    """Return a judgement that asks `fault` about each node: a sentence where something is wrong."""
-
-    def judge(seen: Seen) -> Iterator[Trouble]:
-        for node in seen.looked:
-            if message := fault(node):
-                yield Trouble(node.name, message)
-
-    return judge
-
-
-def _distribution(node: NodeReport) -> str | None:
+def _distribution(node: NodeReport, _: ClusterSpec) -> Trouble | None:
     name = node.text("os_id").lower()
-    if name in _DISTRIBUTIONS:
+    if name in _DISTRIBUTIONS or not isinstance(node.seen.get("os_id"), str):
         return None
-    return f"it runs {node.text('os_name') or name or 'an unknown system'}, which Kubespray does not support"
+    shown = node.text("os_name") or name or "a system without a name"
+    return trouble(f"it runs {shown}, which Kubespray does not support", shown, "one that Kubespray supports")
 
 
-def _architecture(node: NodeReport) -> str | None:
-    name = node.text("architecture")
-    return None if name in _ARCHITECTURES else f"its processor is {name or 'unknown'}"
-
-
-def _systemd(node: NodeReport) -> str | None:
-    return "systemd is not its init" if node.flag("systemd") is False else None
-
-
-def _memory(node: NodeReport) -> str | None:
-    least = MEMORY_CONTROL_PLANE_MIB if node.node.has(Role.CONTROL_PLANE) else MEMORY_WORKER_MIB
-    found = node.number("memory_mib")
-    if found is None or found >= least:
+def _old_release(node: NodeReport, _: ClusterSpec) -> Trouble | None:
+    name, found = node.text("os_id").lower(), release(node.text("os_version"))
+    least = _DISTRIBUTIONS.get(name, 0)
+    if not found or not least or found[0] >= least:
         return None
-    return f"it has {found:.0f} MiB of memory, and {least} MiB are required for what it does"
+    shown = node.text("os_name") or f"{name} {node.text('os_version')}"
+    return trouble(f"it runs {shown}, and Kubespray tests {least} and newer", shown, f"{least} or newer")
 
 
-def _cpus(node: NodeReport) -> str | None:
-    found = node.number("cpus")
-    if found is None or found >= CPUS_CONTROL_PLANE or not node.node.has(Role.CONTROL_PLANE):
+def _systemd(node: NodeReport, _: ClusterSpec) -> Trouble | None:
+    if node.flag("systemd") is not False:
         return None
-    return f"it has {found:.0f} processor, and a control plane wants {CPUS_CONTROL_PLANE}"
+    return trouble("systemd is not its init", "another init", "systemd")
 
 
-def _disk(node: NodeReport) -> str | None:
-    free = node.mapping("free_mib")
-    short = [
-        f"{path} has {free[path] / 1024:.1f} of {least / 1024:.1f} GiB"
-        for path, least in FREE_MIB.items()
-        if isinstance(free.get(path), int) and free[path] < least
-    ]
-    return f"too little space is free: {', '.join(short)}" if short else None
+def _systemd_state(node: NodeReport, _: ClusterSpec) -> Iterator[tuple[Severity, str]]:
+    state = node.text("system_state").lower()
+    failed = few(node.texts("failed_units") or ())
+    if state == "degraded":
+        yield Severity.WARN, f"services on it have failed{': ' if failed else ''}{failed}"
+    if state in ("initializing", "starting"):
+        yield Severity.WARN, "it is still starting"
+    if state in ("maintenance", "stopping"):
+        yield Severity.BLOCK, "it is shutting down" if state == "stopping" else "it is in rescue mode"
 
 
-def _swap(node: NodeReport) -> str | None:
-    found = node.number("swap_mib")
-    return f"{found:.0f} MiB of swap are on; Kubespray will turn them off" if found else None
-
-
-def _cgroup(node: NodeReport) -> str | None:
-    if node.flag("cgroup_memory") is False:
-        return "the kernel does not account memory to groups (memory cgroup is off)"
-    return None
-
-
-def _cgroup_v1(seen: Seen) -> Iterator[Trouble]:
-    wanted = version(seen.spec.kubernetes.version)
-    if wanted is None or wanted < (1, 35):
-        return
+def _systemd_states(seen: Seen) -> Iterator[Trouble]:
     for node in seen.looked:
-        if node.number("cgroup_version") == 1:
-            yield Trouble(node.name, f"it uses cgroup v1, which Kubernetes {wanted[0]}.{wanted[1]} refuses")
+        for severity, message in _systemd_state(node, seen.spec):
+            state = node.text("system_state")
+            yield Trouble(node.name, message, severity=severity, measured=state, required="running")
 
 
-def _kernel(seen: Seen) -> Iterator[Trouble]:
-    least, reason = _least_kernel(seen)
-    for node in seen.looked:
-        release = node.text("kernel")
-        found = version(release)
-        if found is not None and found < least and not _accepted(release, seen):
-            needed = f"{least[0]}.{least[1]} is needed for {reason}"
-            yield Trouble(node.name, f"its kernel is {release}, and {needed}")
+def _kernel(node: NodeReport, spec: ClusterSpec) -> Trouble | None:
+    least, reason = _least_kernel(spec)
+    shown = node.text("kernel")
+    found = release(shown)
+    if len(found) < 2 or found >= least or _accepted(shown, reason):
+        return None
+    needed = ".".join(map(str, least))
+    message = f"its kernel is {shown}, and {needed} is needed for {reason}"
+    return trouble(message, shown, f"{needed} or newer")
 
 
-def _least_kernel(seen: Seen) -> tuple[tuple[int, int], str]:
+def _least_kernel(spec: ClusterSpec) -> tuple[tuple[int, int], str]:
     """Return the newest kernel that any choice asks for, and that choice."""
-    network = seen.spec.network
     wants: list[tuple[tuple[int, int], str]] = [((4, 19), "Kubernetes")]
-    if network.cni is Cni.CILIUM:
+    if spec.network.cni is Cni.CILIUM:
         wants.append(((5, 10), "Cilium"))
-    if network.kube_proxy is KubeProxy.NFTABLES and not _no_kube_proxy(seen):
+    if spec.network.kube_proxy is KubeProxy.NFTABLES and has_kube_proxy(spec):
         wants.append(((5, 13), "kube-proxy with nftables"))
-    if Engine.MAYASTOR in seen.spec.storage.engines:
+    if Engine.MAYASTOR in spec.storage.engines:
         wants.append(((5, 13), "Mayastor"))
     return max(wants)
 
 
-def _no_kube_proxy(seen: Seen) -> bool:
-    network = seen.spec.network
-    return network.cni is Cni.CILIUM and network.cilium.kube_proxy_replacement
-
-
-def _accepted(release: str, seen: Seen) -> bool:
+def _accepted(shown: str, reason: str) -> bool:
     """Red Hat's 4.18 carries what Cilium needs (facts: components.md section 2), not all of 5.13."""
-    return bool(re.match(r"4\.18\..*\.el8", release)) and _least_kernel(seen)[1] in {"Cilium", "Kubernetes"}
+    return bool(re.match(r"4\.18\..*\.el8", shown)) and reason in {"Cilium", "Kubernetes"}
 
 
-def _noexec(node: NodeReport) -> str | None:
-    return "programs in /tmp may not run (noexec)" if node.flag("tmp_noexec") else None
+def _kernel_config(node: NodeReport, spec: ClusterSpec) -> Trouble | None:
+    options = node.mapping("kernel_config")
+    off = [name for name in wanted_kernel_config(spec) if options.get(name) == "n"]
+    if not off:
+        return None
+    return trouble(f"its kernel was built without what Cilium needs: {few(off)}", few(off), "built in")
 
 
-def _selinux(node: NodeReport) -> str | None:
-    if node.text("selinux") == "enforcing":
-        return "SELinux is enforcing; Kubespray sets it to permissive"
-    return None
+def _cgroup_memory(node: NodeReport, _: ClusterSpec) -> Trouble | None:
+    if node.flag("cgroup_memory") is not False:
+        return None
+    return trouble("the kernel does not account memory to groups (memory cgroup is off)", "off", "on")
+
+
+def _cgroup_version(node: NodeReport, spec: ClusterSpec) -> Trouble | None:
+    wanted = release(spec.kubernetes.version)[:2]
+    if wanted < _CGROUP_V2_FROM or node.number("cgroup_version") != 1:
+        return None
+    version = ".".join(map(str, wanted))
+    return trouble(f"it uses cgroup v1, which Kubernetes {version} refuses", "v1", "v2")
+
+
+def _cgroup_controllers(node: NodeReport, _: ClusterSpec) -> Trouble | None:
+    found = node.texts("cgroup_controllers")
+    missing = [name for name in _CONTROLLERS if name not in found] if found else []
+    if not missing:
+        return None
+    return trouble(f"the kernel's control groups lack {few(missing)}", few(found or ()), few(_CONTROLLERS))
+
+
+def _selinux(seen: Seen) -> Iterator[Trouble]:
+    """Tell what Kubespray will set by itself, and warn where it leaves it alone (Red Hat's kin only)."""
+    chosen = seen.spec.kubespray_vars.get("preinstall_selinux_state")
+    for node in seen.looked:
+        if node.text("selinux") != "enforcing":
+            continue
+        if not is_red_hat(node) or chosen == "enforcing":
+            message = "SELinux is enforcing and stays so, and Kubespray has no rules for it"
+            yield Trouble(node.name, message, remedy=_SELINUX, measured="enforcing", required="permissive")
+        elif chosen is None:
+            message = "SELinux is enforcing; Kubespray sets it to permissive"
+            yield Trouble(
+                node.name, message, severity=Severity.FIX, measured="enforcing", required="permissive"
+            )
+
+
+def _selinux_python(node: NodeReport, _: ClusterSpec) -> Trouble | None:
+    if node.flag("python_selinux") is not False or node.text("selinux") not in ("enforcing", "permissive"):
+        return None
+    message = "SELinux is on, and Python has no module for it (package python3-libselinux)"
+    return trouble(message, "missing", "python3-libselinux")
+
+
+def _apparmor(node: NodeReport, _: ClusterSpec) -> Trouble | None:
+    state = node.mapping("apparmor")
+    if state.get("enabled") is not True or state.get("parser") is not False:
+        return None
+    message = "AppArmor is on in the kernel, and its tool apparmor_parser is not installed"
+    return trouble(message, "no apparmor_parser", "apparmor_parser")
+
+
+def _fips(node: NodeReport, spec: ClusterSpec) -> Trouble | None:
+    wireguard = spec.network.cni is Cni.CILIUM and spec.network.cilium.encryption == "wireguard"
+    flannel = spec.network.cni is Cni.FLANNEL and spec.network.flannel.backend == "wireguard"
+    if not node.flag("fips") or not (wireguard or flannel):
+        return None
+    return trouble("its kernel is in FIPS mode, in which WireGuard does not work", "FIPS on", "FIPS off")
+
+
+def _ipv6(node: NodeReport, spec: ClusterSpec) -> Trouble | None:
+    wanted = bool(spec.network.pods_v6) or ":" in spec.network.pods
+    if not wanted or node.flag("ipv6") is not False:
+        return None
+    return trouble("IPv6 is switched off on it, and pods shall have IPv6 addresses", "off", "on")
 
 
 CHECKS: Final = (
@@ -170,17 +199,17 @@ CHECKS: Final = (
         why="Kubespray knows packages and paths for these only, and refuses others.",
         remedy="Install Debian, Ubuntu, Rocky, AlmaLinux, Fedora, openSUSE or another it supports.",
         severity=Severity.BLOCK,
-        judge=_each(_distribution),
+        judge=each(_distribution),
         group=Group.SYSTEM,
     ),
     Check(
-        id="architecture",
-        title="Processor type",
-        wants="x86-64 or 64-bit ARM",
-        why="There are no programs for others.",
-        remedy="Use another machine.",
-        severity=Severity.BLOCK,
-        judge=_each(_architecture),
+        id="os-release-old",
+        title="Release",
+        wants="a release that Kubespray v2.31 is tested with",
+        why="Packages that it installs are missing in older ones, or too old.",
+        remedy="Upgrade the system: Debian 11, Ubuntu 22.04, Rocky, AlmaLinux, RHEL 9, Fedora 39 or newer.",
+        severity=Severity.WARN,
+        judge=each(_old_release),
         group=Group.SYSTEM,
     ),
     Check(
@@ -190,67 +219,17 @@ CHECKS: Final = (
         why="The kubelet, the container runtime and etcd are systemd services.",
         remedy="Use a system that boots with systemd; a container is not enough.",
         severity=Severity.BLOCK,
-        judge=_each(_systemd),
+        judge=each(_systemd),
         group=Group.SYSTEM,
     ),
     Check(
-        id="memory",
-        title="Memory",
-        wants=f"{MEMORY_CONTROL_PLANE_MIB} MiB on control planes, {MEMORY_WORKER_MIB} MiB on workers",
-        why="With less, the API server or the kubelet is killed under load.",
-        remedy="Give the machine more memory, or less to do.",
-        severity=Severity.BLOCK,
-        judge=_each(_memory),
-        group=Group.SYSTEM,
-    ),
-    Check(
-        id="cpus",
-        title="Processors",
-        wants=f"{CPUS_CONTROL_PLANE} on control planes",
-        why="etcd and the API server starve each other on one.",
-        remedy="Give the machine another processor.",
-        severity=Severity.BLOCK,
-        judge=_each(_cpus),
-        group=Group.SYSTEM,
-    ),
-    Check(
-        id="disk-space",
-        title="Free space",
-        wants="10 GiB at /var/lib, 1 GiB at /usr/local/bin, 0.5 GiB at /tmp",
-        why="Images and etcd's data lie there; a full disk takes the node out.",
-        remedy="Free or add space.",
-        severity=Severity.BLOCK,
-        judge=_each(_disk),
-        group=Group.SYSTEM,
-    ),
-    Check(
-        id="swap",
-        title="Swap",
-        wants="no swap",
-        why="The kubelet does not start with it.",
-        remedy="Nothing to do, unless something else on the node needs its swap.",
+        id="systemd-state",
+        title="State of the system",
+        wants="a system that is up, with no failed service",
+        why="What failed or is still starting may be the network, a disk or the clock.",
+        remedy="See 'systemctl --failed'; mend it or run 'systemctl reset-failed', and look again.",
         severity=Severity.WARN,
-        judge=_each(_swap),
-        group=Group.SYSTEM,
-    ),
-    Check(
-        id="cgroup-memory",
-        title="Memory accounting",
-        wants="the kernel's memory cgroup",
-        why="Limits on containers rest on it; Kubespray refuses a node without.",
-        remedy="Boot with 'cgroup_enable=memory' (Raspberry Pi: in cmdline.txt).",
-        severity=Severity.BLOCK,
-        judge=_each(_cgroup),
-        group=Group.SYSTEM,
-    ),
-    Check(
-        id="cgroup-version",
-        title="Control groups",
-        wants="cgroup v2 for Kubernetes 1.35 and newer",
-        why="The kubelet no longer starts on cgroup v1.",
-        remedy="Boot with 'systemd.unified_cgroup_hierarchy=1', or use a newer system.",
-        severity=Severity.BLOCK,
-        judge=_cgroup_v1,
+        judge=_systemd_states,
         group=Group.SYSTEM,
     ),
     Check(
@@ -260,17 +239,47 @@ CHECKS: Final = (
         why="Older kernels lack what the choices are built on.",
         remedy="Install a newer kernel and reboot, or choose otherwise.",
         severity=Severity.BLOCK,
-        judge=_kernel,
+        judge=each(_kernel),
         group=Group.SYSTEM,
     ),
     Check(
-        id="tmp-noexec",
-        title="/tmp",  # noqa: S108 - looked at
-        wants="programs in /tmp may run",
-        why="Kubespray downloads to /tmp and runs programs from there.",
-        remedy="Remount it without noexec ('mount -o remount,exec /tmp') and change /etc/fstab.",
-        severity=Severity.WARN,
-        judge=_each(_noexec),
+        id="kernel-config",
+        title="Kernel options",
+        wants="the kernel options that Cilium needs",
+        why="Cilium's programs run inside the kernel and are refused without them.",
+        remedy="Install the distribution's own kernel, or choose Calico or Flannel.",
+        severity=Severity.BLOCK,
+        judge=each(_kernel_config),
+        group=Group.SYSTEM,
+    ),
+    Check(
+        id="cgroup-memory",
+        title="Memory accounting",
+        wants="the kernel's memory cgroup",
+        why="Limits on containers rest on it; kubeadm refuses a node without.",
+        remedy="Boot with 'cgroup_enable=memory' (Raspberry Pi: in cmdline.txt).",
+        severity=Severity.BLOCK,
+        judge=each(_cgroup_memory),
+        group=Group.SYSTEM,
+    ),
+    Check(
+        id="cgroup-version",
+        title="Control groups",
+        wants="cgroup v2 for Kubernetes 1.35 and newer",
+        why="The kubelet no longer starts on cgroup v1.",
+        remedy="Boot with 'systemd.unified_cgroup_hierarchy=1', or use a newer system.",
+        severity=Severity.BLOCK,
+        judge=each(_cgroup_version),
+        group=Group.SYSTEM,
+    ),
+    Check(
+        id="cgroup-controllers",
+        title="Controllers",
+        wants="the controllers cpu, cpuset and pids",
+        why="The kubelet does not start without them; kubeadm refuses the node.",
+        remedy="Remove 'cgroup_disable=' from the kernel's command line and reboot.",
+        severity=Severity.BLOCK,
+        judge=each(_cgroup_controllers),
         group=Group.SYSTEM,
     ),
     Check(
@@ -280,7 +289,47 @@ CHECKS: Final = (
         why="Kubespray turns enforcement off for Kubernetes' sake.",
         remedy="Set preinstall_selinux_state under kubespray_vars if it must stay.",
         severity=Severity.WARN,
-        judge=_each(_selinux),
+        judge=_selinux,
+        group=Group.SYSTEM,
+    ),
+    Check(
+        id="selinux-python",
+        title="Python for SELinux",
+        wants="Python's module for SELinux where SELinux is on",
+        why="Ansible refuses to write files on such a node without it.",
+        remedy="Install python3-libselinux.",
+        severity=Severity.WARN,
+        judge=each(_selinux_python),
+        group=Group.SYSTEM,
+    ),
+    Check(
+        id="apparmor",
+        title="AppArmor",
+        wants="apparmor_parser where AppArmor is on",
+        why="The container runtime then starts no container.",
+        remedy="Install the package apparmor (openSUSE: apparmor-parser).",
+        severity=Severity.WARN,
+        judge=each(_apparmor),
+        group=Group.SYSTEM,
+    ),
+    Check(
+        id="fips",
+        title="FIPS mode",
+        wants="no FIPS mode where traffic is encrypted with WireGuard",
+        why="The kernel then refuses WireGuard's ciphers, and nodes do not reach each other's pods.",
+        remedy="Choose IPsec or no encryption.",
+        severity=Severity.BLOCK,
+        judge=each(_fips),
+        group=Group.SYSTEM,
+    ),
+    Check(
+        id="ipv6-enabled",
+        title="IPv6",
+        wants="IPv6 switched on where pods shall have IPv6 addresses",
+        why="Neither the kubelet nor the network plugin starts with a family that the kernel has not.",
+        remedy="Remove 'ipv6.disable=1' from the kernel's command line and set disable_ipv6 to 0.",
+        severity=Severity.BLOCK,
+        judge=each(_ipv6),
         group=Group.SYSTEM,
     ),
 )
