@@ -10,8 +10,9 @@ import pytest
 
 from wizards.clusters import Cluster
 from wizards.provision.components import component_files
+from wizards.provision.outline import stage_outline
 from wizards.provision.plan import Plan
-from wizards.provision.stages import PLAYBOOKS, UnknownFault, create_plan, stage_outline
+from wizards.provision.stages import PLAYBOOKS, UnknownFault, create_plan
 from wizards.setup.spec import ClusterSpec
 
 POOL: dict[str, Any] = {"pools": [{"addresses": ["10.0.0.240-10.0.0.250"]}]}

@@ -147,6 +147,15 @@ def test_a_failure_tells_where_and_why_and_a_retry_goes_on_there(world: World) -
     assert again.log.read_text() == ""
 
 
+def test_a_stage_that_goes_on_is_followed_and_the_run_fails_all_the_same(world: World) -> None:
+    bad = world.stage("bad", "      - name: Break\n        ansible.builtin.fail: {msg: no}\n", goes_on=True)
+    run = start_run(world.cluster, world.plan(bad, world.stage("look", GOOD)))
+    progress = result_of(run)
+    assert progress.status is RunStatus.FAILED
+    assert [stage.status for stage in progress.stages] == [StageStatus.FAILED, StageStatus.DONE]
+    assert progress.message in {"Bad: Failed on a, b: Break.", "Bad: Failed on b, a: Break."}
+
+
 def test_a_host_that_cannot_be_reached_is_told(world: World) -> None:
     (world.folder / "hosts.yaml").write_text(
         "all:\n  hosts:\n    a: {ansible_host: 127.0.0.1, ansible_port: 1, ansible_ssh_retries: 0}\n"

@@ -47,8 +47,8 @@ class ReviewData:
 
 def review_data(answers: Answers, *, practice: bool) -> ReviewData:
     """Return what the review shows for these answers."""
+    from wizards.provision.outline import stage_outline
     from wizards.provision.render import render_files
-    from wizards.provision.stages import stage_outline
 
     findings = steps.findings(answers)
     choices = choices_in_words(answers)

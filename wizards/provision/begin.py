@@ -73,8 +73,19 @@ def save_cluster(home: Path, spec: ClusterSpec, *, practice: bool = False) -> Cl
     if cluster.is_practice != practice:
         raise ClusterExists(spec.name)
     with cluster.lock("changing its answers"):
-        write_spec(spec, cluster.spec_path)
+        # The same answers stay as they were written: a look at the nodes since then still counts.
+        if not _says(cluster, spec):
+            write_spec(spec, cluster.spec_path)
     return cluster
+
+
+def _says(cluster: Cluster, spec: ClusterSpec) -> bool:
+    from wizards.setup.document import InvalidDocument
+
+    try:
+        return cluster.read_spec() == spec
+    except (InvalidDocument, OSError):
+        return False
 
 
 @contextmanager
@@ -161,8 +172,24 @@ def _files_written(cluster: Cluster, spec: ClusterSpec, secrets: Secrets) -> Ite
 
 
 def begin_preflight(cluster: Cluster, *, secrets: Secrets, hosts: tuple[str, ...] = ()) -> RunRef:
-    """Look at the nodes, or at `hosts` alone, as a run of its own that changes nothing. Raises as `begin`."""
-    return begin(cluster, secrets=secrets, job=LOOK, only=("preflight",), hosts=hosts)
+    """Look at the nodes, or at `hosts` alone, as a run of its own that changes nothing. Raises as `begin`.
+
+    Where something was wrong between nodes, all are looked at: a port or a path has two ends.
+    """
+    alone = hosts if hosts and not _apart(cluster) else ()
+    return begin(cluster, secrets=secrets, job=LOOK, only=("preflight",), hosts=alone)
+
+
+def _apart(cluster: Cluster) -> bool:
+    """Tell whether the latest looks found anything between the nodes."""
+    from wizards.provision.checks import BETWEEN
+    from wizards.provision.look import read_looks
+    from wizards.provision.preflight import judge
+
+    spec = cluster.read_spec()
+    reports = read_looks(cluster, spec).reports
+    unseen = {node.name for node in spec.nodes} - reports.keys()
+    return any(one.id in BETWEEN for one in judge(reports, spec, waiting=unseen))
 
 
 def begin_mending(cluster: Cluster, changes: Sequence[Change], *, secrets: Secrets) -> RunRef:

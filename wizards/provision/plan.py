@@ -34,6 +34,7 @@ class Stage:
         tasks: Expected number of tasks, 0 where unknown.
         repeatable: Whether running it again after a failure half-way is safe.
         env: Further environment for ansible-playbook, without secrets.
+        goes_on: Whether the run goes on with the next stage when this one failed, to fail at its end.
         after: Name of what the supervisor does with the stage's reports, for example ``preflight``; empty
             for nothing.
     """
@@ -49,6 +50,7 @@ class Stage:
     tasks: int = 0
     repeatable: bool = True
     env: dict[str, str] = field(default_factory=dict)
+    goes_on: bool = False
     after: str = ""
 
     @classmethod

@@ -1,7 +1,6 @@
-"""From answers to a plan: which stages a set-up has, and what each playbook is told.
+"""From answers to a plan: what each playbook is told, with the paths of one cluster's folder.
 
-`stage_outline` is pure, for the review; `create_plan` adds the paths of one cluster's folder. Neither writes
-or reaches anything.
+Nothing here writes or reaches anything. Which stages there are, and their words, is in `outline`.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from wizards.provision.components import Install, default_class, installs, retained_classes, storage_classes
 from wizards.provision.inventory import HOSTS
+from wizards.provision.outline import outline, stage_ids
 from wizards.provision.plan import Plan, Stage
 from wizards.setup.components import chosen_components
 from wizards.setup.spec import ClusterSpec, Cni, EndpointKind, Engine, LoadBalancerKind, Role, Target
@@ -36,91 +36,6 @@ class UnknownFault(ValueError):
     """A fault was ordered for a node or a stage that this plan does not have; the text names those it has."""
 
 
-@dataclass(frozen=True, slots=True)
-class StageOutline:
-    """A stage as the review shows it: what it is called and, in a sentence, what it does to the machines."""
-
-    id: str
-    title: str
-    summary: str
-
-
-_TEXTS: Final = {
-    "tools": (
-        "Prepare this machine",
-        "Brings the tools the run needs to this machine. The servers are not touched.",
-    ),
-    "preflight": (
-        "Check the nodes",
-        "Logs in to every node and looks at what Kubernetes needs. Nothing is changed.",
-    ),
-    "prepare": (
-        "Prepare the nodes",
-        "Makes the changes that you chose, and no other. No disk is touched.",
-    ),
-    "kubernetes": (
-        "Install Kubernetes",
-        "Kubespray installs the container runtime, etcd, Kubernetes and the pod network on the nodes.",
-    ),
-    "cluster": (
-        "Make the local cluster",
-        "kind starts the nodes as containers on this machine and sets Kubernetes up in them.",
-    ),
-    "kubeconfig": (
-        "Fetch the credentials",
-        "Copies the administrator's kubeconfig into the cluster's private folder on this machine.",
-    ),
-    "network": ("Set up the network", "Installs {what} through the cluster's API."),
-    "load-balancer": (
-        "Set up the load balancer",
-        "Installs {what}, so that Services get addresses from your pools.",
-    ),
-    "storage": ("Set up storage", "Installs {what} and makes the StorageClasses that volumes come from."),
-    "mesh": ("Set up the service mesh", "Installs {what} through the cluster's API."),
-    "verify": (
-        "Prove that it works",
-        "Waits until all is ready, then tries an address and a volume in a namespace that is removed again.",
-    ),
-}
-_REHEARSAL: Final = (
-    "Rehearse Kubernetes",
-    "A rehearsal: same hosts and order as Kubespray, writing to the practice nodes' folders only.",
-)
-_LOCAL: Final = ("tools", "cluster")
-_SERVERS: Final = ("tools", "preflight", "kubernetes", "kubeconfig")
-_INSTALLING: Final = ("network", "load-balancer", "storage", "mesh")
-
-
-def stage_outline(spec: ClusterSpec, *, practice: bool = False) -> tuple[StageOutline, ...]:
-    """Return the stages that setting up `spec` takes, in order. Pure."""
-    return tuple(_outline(stage, spec, practice=practice) for stage in _stage_ids(spec))
-
-
-def _stage_ids(spec: ClusterSpec) -> tuple[str, ...]:
-    wanted = {install.stage for install in installs(spec)}
-    if spec.storage.engines:
-        # Even where kind or Kubespray brought the class: one, and only one, becomes the default.
-        wanted.add("storage")
-    if spec.load_balancer.kind is LoadBalancerKind.CLOUD_PROVIDER_KIND:
-        wanted.add("load-balancer")
-    first = _LOCAL if spec.target is Target.LOCAL else _SERVERS
-    return (*first, *(stage for stage in _INSTALLING if stage in wanted), "verify")
-
-
-def _outline(stage: str, spec: ClusterSpec, *, practice: bool) -> StageOutline:
-    title, summary = _REHEARSAL if practice and stage == "kubernetes" else _TEXTS[stage]
-    return StageOutline(stage, title, summary.format(what=_what(stage, spec)))
-
-
-def _what(stage: str, spec: ClusterSpec) -> str:
-    titles = [one.title for one in installs(spec) if one.stage == stage and one.is_software]
-    if not titles and spec.load_balancer.kind is LoadBalancerKind.CLOUD_PROVIDER_KIND:
-        titles = ["cloud-provider-kind"]
-    if not titles:
-        return "what was chosen"
-    return titles[0] if len(titles) == 1 else f"{', '.join(titles[:-1])} and {titles[-1]}"
-
-
 def create_plan(spec: ClusterSpec, cluster: Cluster, *, fail: str | None = None) -> Plan:
     """Return the plan that sets `spec` up. Writes nothing, reaches nothing.
 
@@ -135,7 +50,7 @@ def create_plan(spec: ClusterSpec, cluster: Cluster, *, fail: str | None = None)
         RuntimeError: This is a practice cluster and its yard is not running.
     """
     maker = _Maker(spec, cluster)
-    stages = tuple(maker.stage(stage) for stage in _stage_ids(spec))
+    stages = tuple(maker.stage(stage) for stage in stage_ids(spec))
     plan = Plan("create", spec.name, practice=cluster.is_practice, stages=stages)
     return _with_fault(plan, fail, cluster.practice_dir) if fail else plan
 
@@ -171,7 +86,7 @@ class _Maker:
     cluster: Cluster
 
     def stage(self, stage: str) -> Stage:
-        outline = _outline(stage, self.spec, practice=self.cluster.is_practice)
+        words = outline(stage, self.spec, practice=self.cluster.is_practice)
         makers: dict[str, Callable[[], Stage]] = {
             "tools": self._tools,
             "preflight": self._preflight,
@@ -181,7 +96,7 @@ class _Maker:
             "verify": self._verify,
         }
         made = makers[stage]() if stage in makers else self._installing(stage)
-        return replace(made, id=stage, title=outline.title, summary=outline.summary)
+        return replace(made, id=stage, title=words.title, summary=words.summary)
 
     def _common(self) -> dict[str, Any]:
         return {
@@ -250,19 +165,23 @@ class _Maker:
     def _preflight(self) -> Stage:
         from wizards.provision.preflight import probe_wants
 
-        stage = self._nodes("preflight.yml", 4, slipway_wants=probe_wants(self.spec))
+        wants = probe_wants(self.spec, practice=self.cluster.is_practice)
+        stage = self._nodes("preflight.yml", 2, slipway_wants=wants)
         return replace(stage, after="preflight")
 
     def mending(self, chosen: Sequence[Change]) -> Stage:
         """Return the stage that makes the chosen changes, on the nodes that have any."""
         from wizards.provision.mending import prepare_variables, task_count
 
-        outline = _outline("prepare", self.spec, practice=self.cluster.is_practice)
+        words = outline("prepare", self.spec, practice=self.cluster.is_practice)
         hosts = tuple(dict.fromkeys(change.host for change in chosen))
         stage = self._nodes(
             "prepare.yml", task_count(chosen), slipway_hosts=list(hosts), **prepare_variables(chosen)
         )
-        return replace(stage, id=outline.id, title=outline.title, summary=outline.summary, hosts=hosts)
+        # What could not be changed is seen best by the look that follows.
+        return replace(
+            stage, id=words.id, title=words.title, summary=words.summary, hosts=hosts, goes_on=True
+        )
 
     def _kubespray(self) -> Stage:
         from wizards.provision.ansible_env import kubespray_env

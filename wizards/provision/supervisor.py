@@ -162,14 +162,17 @@ class Supervisor:
         return frozenset(data["stages"]), str(data["run"])
 
     def _stages(self, folder: Path, done: frozenset[str]) -> tuple[RunStatus, str]:
+        so_far = RunStatus.SUCCEEDED, ""
         for stage in self._plan.stages:
             if stage.id in done:
                 self._journal.append(StageFinished(stage=stage.id, status=StageStatus.SKIPPED))
                 continue
             status, message = self._stage(stage, folder / stage.id)
-            if status is not RunStatus.SUCCEEDED:
+            if status is RunStatus.FAILED and stage.goes_on:
+                so_far = status, message
+            elif status is not RunStatus.SUCCEEDED:
                 return status, message
-        return RunStatus.SUCCEEDED, ""
+        return so_far
 
     def _stage(self, stage: Stage, folder: Path) -> tuple[RunStatus, str]:
         """Run one stage; RunStatus.SUCCEEDED when the run goes on."""
