@@ -136,15 +136,37 @@ def schema() -> int:
     return run_schema()
 
 
+@command("access")
+@click.argument("target", metavar="NAME|FILE")
+@click.option("--install-key", "install", is_flag=True, help="Put a key on all servers, by password once.")
+@click.option("--key", metavar="FILE", help="The key to install; without it, one made for this cluster.")
+@click.option("--replace-key", metavar="NODE", help="Take the changed host key of this server.")
+@click.option("--yes", is_flag=True, help="Ask nothing: accept new host keys.")
+@JSON
+def access(target: str, as_json: bool, **how: Any) -> int:
+    """Try the login on every server, and say in words what stands in the way."""
+    from tui.commands.access import access as run_access
+
+    return run_access(target, as_json=as_json, **how)
+
+
 @command("preflight")
 @click.argument("target", metavar="NAME|FILE", required=False)
 @click.option("--list", "list_checks", is_flag=True, help="List the checks and look at nothing.")
+@click.option("--node", "nodes", multiple=True, metavar="NODE", help="Look at this node only; repeatable.")
+@click.option(
+    "--accept", multiple=True, metavar="CHECK[@NODE]", help="Accept this warning by name; repeatable."
+)
 @JSON
-def preflight(target: str | None, list_checks: bool, as_json: bool) -> int:
+def preflight(
+    target: str | None, list_checks: bool, nodes: tuple[str, ...], accept: tuple[str, ...], as_json: bool
+) -> int:
     """Look at the servers and change nothing."""
-    from tui.commands.runs import preflight as run_preflight
+    from tui.commands import preflight as command
 
-    return run_preflight(target, list_checks=list_checks, as_json=as_json)
+    if list_checks:
+        return command.list_checks(as_json=as_json)
+    return command.preflight(target, nodes=nodes, accept=accept, as_json=as_json)
 
 
 @command("prepare")

@@ -9,15 +9,18 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tui.access_flow import first_look, still_the_same, try_from_wizard, with_access
 from tui.codes import DONE, OF_RUN
 from tui.screens.dialogs import AskSecrets, Choose
 from tui.start import Mode, Start
 
 if TYPE_CHECKING:
     from tui.app import SlipwayApp
+    from tui.preflight_flow import Checked
     from wizards.clusters import Cluster, RunRef
     from wizards.provision.events import Event
     from wizards.provision.launch import Secrets
+    from wizards.provision.look import Looks
     from wizards.setup.questions import Answers
     from wizards.setup.spec import ClusterSpec
 
@@ -72,6 +75,8 @@ class Flow:
             run = cluster.current_run()
             if chosen.action == "run" and run is not None:
                 await self._watch(cluster, run)
+            elif chosen.action == "check":
+                await self._check(cluster)
             else:
                 await self._health(cluster)
 
@@ -79,11 +84,18 @@ class Flow:
 
     async def _wizard(self) -> None:
         from tui.screens.wizard import WizardScreen
+        from wizards.provision import trial
         from wizards.setup import drafts
 
         answers, step_id = await self._first_answers()
         while True:
-            wizard = WizardScreen(answers, home=self.draft_home, step_id=step_id, practice=self.practice)
+            wizard = WizardScreen(
+                answers,
+                home=self.draft_home,
+                step_id=step_id,
+                practice=self.practice,
+                try_login=self._try_login,
+            )
             given = await self.app.push_screen_wait(wizard)
             if given is None:
                 return
@@ -96,6 +108,7 @@ class Flow:
                 run = await self._start(reviewed.spec)
                 if run is not None:
                     drafts.discard_draft(self.draft_home)
+                    trial.forget_trial(self.home, run[0].name)
                     await self._watch(*run)
                     return
             elif not reviewed.back_to:
@@ -147,6 +160,7 @@ class Flow:
 
     async def _start(self, spec: ClusterSpec) -> tuple[Cluster, RunRef] | None:
         """Ask what must be asked, then start. None, with the reason shown, when it was not started."""
+        from tui.preflight_flow import looks_for
         from wizards.clusters import ClusterExists
         from wizards.lock import ClusterBusy
         from wizards.provision import begin
@@ -156,16 +170,65 @@ class Flow:
         if secrets is None:
             return None
         try:
+            looks = await asyncio.to_thread(looks_for, self.home, spec)
             cluster = await asyncio.to_thread(begin.save_cluster, self.home, spec, practice=self.practice)
-            if not await self._trusted(cluster, spec):
+            if cluster.is_practice:
+                await self._wake_yard(cluster)
+            reached = await first_look(self.app, self.home, cluster, spec, secrets)
+            if reached is None:
                 return None
-            run = await asyncio.to_thread(
-                begin.begin, cluster, secrets=secrets, fail=self.begin_with.fail or None
-            )
+            spec, secrets = reached.spec, reached.secrets
+            checked = await self._preflight(cluster, spec, secrets, looks)
+            if checked is None:
+                return None
+            fail = self.begin_with.fail or None
+            looked = None if fail and fail.endswith(":preflight") else checked.run
+            run = await asyncio.to_thread(begin.begin, cluster, secrets=secrets, fail=fail, looked=looked)
         except (ClusterBusy, ClusterExists, LaunchError, begin.Blocked, ValueError, OSError) as error:
             await self._say("It was not started", str(error))
             return None
         return cluster, run
+
+    async def _preflight(
+        self,
+        cluster: Cluster,
+        spec: ClusterSpec,
+        secrets: Secrets,
+        looks: Looks | None,
+        *,
+        starts: bool = True,
+    ) -> Checked | None:
+        """Show what a look at the nodes finds; None when the user does not go on from there."""
+        from tui.preflight_flow import Checked, NodeCheck, has_servers
+
+        if not has_servers(spec):
+            return Checked()
+        return await NodeCheck(self.app, cluster, spec, secrets).visit(looks, starts=starts)
+
+    async def _check(self, cluster: Cluster) -> None:
+        """Look at the nodes of a cluster, from the console."""
+        from tui.preflight_flow import has_servers, looks_for
+        from wizards.lock import ClusterBusy
+        from wizards.provision.launch import LaunchError
+
+        spec = cluster.read_spec()
+        if not has_servers(spec):
+            await self._say(
+                "No servers here", f"{cluster.name} runs on this machine: there is none to look at."
+            )
+            return
+        secrets = await self._secrets(spec)
+        if secrets is None:
+            return
+        try:
+            if cluster.is_practice:
+                await self._wake_yard(cluster)
+            reached = await first_look(self.app, self.home, cluster, spec, secrets)
+            if reached is not None:
+                looks = await asyncio.to_thread(looks_for, self.home, reached.spec)
+                await self._preflight(cluster, reached.spec, reached.secrets, looks, starts=False)
+        except (ClusterBusy, LaunchError, ValueError, OSError) as error:
+            await self._say("The nodes were not looked at", str(error))
 
     async def _secrets(self, spec: ClusterSpec) -> Secrets | None:
         from wizards.provision.begin import needed_secrets
@@ -177,31 +240,21 @@ class Flow:
         given = await self.app.push_screen_wait(AskSecrets([(one.name, one.title) for one in wanted]))
         return None if given is None else Secrets(**given)
 
-    async def _trusted(self, cluster: Cluster, spec: ClusterSpec) -> bool:
-        """Show host keys at first contact and keep them when the user agrees; strict afterwards."""
-        from wizards.provision import access
-        from wizards.setup.spec import Target
+    async def _try_login(self, answers: Answers) -> Answers | None:
+        """Try the login of the wizard's answers; return them changed where a key was installed, else None."""
+        from wizards.setup import steps
+        from wizards.setup.document import InvalidSpec
 
-        if spec.target is not Target.BARE_METAL:
-            return True
-        if cluster.is_practice:
-            await self._wake_yard(cluster)
-            return True
-        # Behind a jump host the nodes can be asked only once the jump host is trusted: hence the loop.
-        while await asyncio.to_thread(access.unknown_hosts, cluster, spec):
-            keys = await asyncio.to_thread(access.scan_host_keys, spec, cluster)
-            text = "\n".join(f"{key.node:<16} {key.type:<12} {key.fingerprint}" for key in keys)
-            chosen = await self.app.push_screen_wait(
-                Choose(
-                    "First contact: are these your servers?",
-                    f"These are the host keys they show. Kept once, any change stops everything.\n\n{text}",
-                    [("yes", "They are mine: keep the keys"), ("no", "Back")],
-                )
-            )
-            if chosen != "yes":
-                return False
-            await asyncio.to_thread(access.write_known_hosts, cluster, keys)
-        return True
+        try:
+            spec = await asyncio.to_thread(steps.build, answers)
+            secrets = await self._secrets(spec)
+            if secrets is None:
+                return None
+            done = await try_from_wizard(self.app, self.home, spec, secrets, self.begin_with.yard)
+        except (InvalidSpec, OSError) as problem:
+            await self._say("The login cannot be tried yet", str(problem))
+            return None
+        return with_access(answers, done.spec) if done is not None and done.spec != spec else None
 
     async def _say(self, title: str, text: str) -> None:
         await self.app.push_screen_wait(Choose(title, text, [("ok", "OK")]))
@@ -239,6 +292,8 @@ class Flow:
                     continue
                 try:
                     await self._wake_yard(cluster)
+                    if not await still_the_same(self.app, cluster):
+                        continue
                     run = await asyncio.to_thread(start_retry, cluster, run, secrets=secrets)
                 except (ClusterBusy, LaunchError, OSError) as error:
                     await self._say("It was not started", str(error))

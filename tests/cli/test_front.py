@@ -23,8 +23,8 @@ from wizards.setup.document import validate_data
 from wizards.setup.finding import Finding, Severity
 
 DESIGNED = (
-    "new", "demo", "check", "render", "preflight", "prepare", "up", "attach", "cancel", "retry", "runs", "replay",
-    "health", "verify", "schema", "version",
+    "new", "demo", "check", "render", "preflight", "prepare", "access", "up", "attach", "cancel", "retry",
+    "runs", "replay", "health", "verify", "schema", "version",
 )  # fmt: skip
 LATER = ("nodes", "upgrade", "pools", "certs", "backup", "restore", "reset", "bundle")
 HEAVY = {

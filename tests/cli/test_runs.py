@@ -16,7 +16,6 @@ from wizards.clusters import Clusters, yard_dir
 from wizards.practice.answers import practice_answers
 from wizards.practice.client import ensure_yard, hold, stop_yard
 from wizards.provision.begin import awake, save_cluster
-from wizards.provision.events import RunFinished, RunStatus, decode
 from wizards.setup.steps import build
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cli-runs"), pytest.mark.timeout(400)]
@@ -48,29 +47,6 @@ def until(condition: Callable[[], object], what: str, seconds: float = 120) -> N
 def newest(home: Path) -> dict[str, str]:
     documents: list[dict[str, str]] = json.loads(slipway(home, "runs", NAME, "--json").stdout)
     return documents[0]
-
-
-def test_preflight_is_a_run_of_its_own_told_as_json_lines(home: Path) -> None:
-    done = slipway(home, "preflight", NAME, "--json", seconds=300)
-    assert done.returncode == 0, done.stdout + done.stderr
-    lines = done.stdout.splitlines()
-    events = [decode(line) for line in lines]
-    assert None not in events
-    assert isinstance(events[-1], RunFinished)
-    assert events[-1].status is RunStatus.SUCCEEDED
-    run = Clusters(home).get(NAME).latest_run()
-    assert run is not None
-    assert run.journal.read_text().splitlines() == lines
-    assert newest(home)["status"] == "succeeded"
-    again = slipway(home, "replay", NAME, run.id)
-    assert again.returncode == 0
-    assert f"Run {run.id} of practice: 2 stages." in again.stdout
-    assert "Check the nodes: done" in again.stdout
-    refused = slipway(home, "retry", NAME)
-    assert (refused.returncode, refused.stdout) == (2, "")
-    assert "there is nothing to retry" in refused.stderr
-    assert slipway(home, "cancel", NAME).returncode == 2
-    assert slipway(home, "replay", NAME, "19990101-000000").returncode == 2
 
 
 def test_a_run_is_started_watched_left_cancelled_and_retried(home: Path) -> None:

@@ -1,4 +1,4 @@
-"""Commands on runs: up, attach, cancel, retry, runs, replay, preflight, verify."""
+"""Commands on runs: up, attach, cancel, retry, runs, replay, verify."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _warn(spec: ClusterSpec, *, yes: bool) -> None:
 
 
 def confirm(question: str) -> None:
-    """Ask `question`; raises `UsageProblem` where nobody can answer, `click.Abort` on no."""
+    """Ask a yes-or-no; a no ends the command, and where nobody can answer it is wrong usage."""
     if not sys.stdin.isatty():
         raise UsageProblem(f"{question} Nobody can answer here: use --yes.")
     if not click.confirm(question, err=True):
@@ -90,23 +90,25 @@ def ask_secrets(spec: ClusterSpec) -> Secrets:
     return Secrets(**{one.name: getpass.getpass(f"{one.title}: ") for one in wanted})
 
 
-def trust(cluster: Cluster, spec: ClusterSpec, *, yes: bool, holds: ExitStack) -> None:
-    """Show unknown host keys and keep them when the user agrees; the practice yard's come from itself."""
-    from wizards.provision import access
+def trust(
+    cluster: Cluster, spec: ClusterSpec, *, yes: bool, holds: ExitStack, only_looks: bool = False
+) -> None:
+    """Show unknown host keys and keep them when the user agrees; the practice yard's come from itself.
+
+    A changed key ends the command with exit code 3, unless it `only_looks`: ssh refuses that server all the
+    same, and the look says so among the rest. A server that does not answer is only told: the look at
+    the nodes will name it, and must not be held up by it.
+    """
+    from tui.commands.access import agree
     from wizards.provision.begin import awake
     from wizards.setup.spec import Target
+    from wizards.setup.words import sentence
 
     if cluster.is_practice:
         holds.enter_context(awake(cluster))
-        return
-    # Behind a jump host the nodes can be asked only once the jump host is trusted: hence the loop.
-    while spec.target is Target.BARE_METAL and access.unknown_hosts(cluster, spec):
-        keys = access.scan_host_keys(spec, cluster)
-        for key in keys:
-            tell(f"{key.node:<16} {key.type:<12} {key.fingerprint}")
-        if not yes:
-            confirm("First contact. Are these your servers' host keys?")
-        access.write_known_hosts(cluster, keys)
+    elif spec.target is Target.BARE_METAL:
+        for name, why in agree(cluster, spec, yes=yes, stops=not only_looks).items():
+            tell(sentence(f"{name}: {why}"))
 
 
 def _after_start(cluster: Cluster, run: RunRef, *, detach: bool, as_json: bool) -> int:
@@ -171,7 +173,6 @@ def cancel(name: str, *, now: bool) -> int:
 
 def retry(name: str, *, detach: bool, as_json: bool) -> int:
     """Go on from the first stage that is not done."""
-    from wizards.provision.begin import awake
     from wizards.provision.launch import start_retry
 
     cluster, run = _last(name)
@@ -179,8 +180,10 @@ def retry(name: str, *, detach: bool, as_json: bool) -> int:
     if status is RunStatus.SUCCEEDED:
         raise UsageProblem(f"The last run of {name} succeeded: there is nothing to retry.")
     with ExitStack() as holds:
-        holds.enter_context(awake(cluster))
-        again = start_retry(cluster, run, secrets=ask_secrets(cluster.read_spec()))
+        spec = cluster.read_spec()
+        secrets = ask_secrets(spec)
+        trust(cluster, spec, yes=False, holds=holds)
+        again = start_retry(cluster, run, secrets=secrets)
         return _after_start(cluster, again, detach=detach, as_json=as_json)
 
 
@@ -199,23 +202,6 @@ def replay(name: str, run_id: str) -> int:
         return 0
     open_screen(Start(Mode.REPLAY, slipway_home(), cluster=name, run=run.id), "")
     return 0
-
-
-def preflight(target: str | None, *, list_checks: bool, as_json: bool) -> int:
-    """Look at the servers: only the stages up to preflight, as a run of its own."""
-    from wizards.provision.preflight import CHECKS
-
-    if list_checks:
-        rows = [{"id": one.id, "title": one.title} for one in CHECKS]
-        if as_json:
-            print_json(rows)
-        else:
-            for row in rows:
-                say(f"{row['id']:<28} {row['title']}")
-        return 0
-    if target is None:
-        raise UsageProblem("Name a cluster or a cluster.yaml: slipway preflight NAME|FILE")
-    return _run_stages(target, job="preflight", stages=("tools", "preflight"), as_json=as_json)
 
 
 def verify(name: str, *, as_json: bool) -> int:

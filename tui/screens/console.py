@@ -31,7 +31,7 @@ RUN_WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What the user wants: ``new``, ``run``, ``health`` or ``quit``; and of which cluster."""
+    """What the user wants: ``new``, ``run``, ``check``, ``health`` or ``quit``; and of which cluster."""
 
     action: str
     cluster: str = ""
@@ -43,6 +43,7 @@ class ConsoleScreen(FrameScreen[Chosen]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "choose('new')", "New cluster"),
         Binding("h", "choose('health')", "Health"),
+        Binding("c", "choose('check')", "Check the nodes"),
         Binding("r", "choose('run')", "Last run"),
         Binding("q,ctrl+q,escape", "choose('quit')", "Quit", key_display="q"),
     ]
