@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.provision.test_preflight import Report, a_spec, healthy
+from tests.provision.healthy import Report, a_spec, healthy
 from wizards.clusters import Cluster
 from wizards.provision.mending import (
     KINDS,
+    MAKERS,
     Change,
     UnknownChange,
     changes,
@@ -22,7 +23,7 @@ from wizards.provision.mending import (
     selected,
     task_count,
 )
-from wizards.provision.preflight import judge
+from wizards.provision.preflight import CHECKS, judge
 from wizards.provision.stages import prepare_stage
 from wizards.setup.finding import Finding, Severity
 from wizards.setup.spec import ClusterSpec
@@ -32,7 +33,9 @@ FAULTS: dict[str, Any] = {
     "virtualization": "kvm",
     "swap_mib": 2048,
     "swaps": ["/dev/sda2"],
-    "swap_at_boot": ["/etc/fstab: /dev/sda2", "dev-zram0.swap"],
+    "swap_at_boot": ["/etc/fstab: /dev/sda2", "/usr/lib/systemd/system/srv.swap"],
+    "bpf_mounted": False,
+    "services": {"chronyd": "", "systemd-timesyncd": ""},
     "tmp_noexec": True,
     "hugepages_free": 0,
     "hugepages_total": 0,
@@ -50,8 +53,16 @@ FAULTS: dict[str, Any] = {
     "sysctls_settable": True,
 }
 FOUND = (
-    *("swap", "tmp-noexec", "huge-pages", "networkd-routes", "clock-skew", "volume-group", "zfs-pool"),
-    *("kernel-modules", "iscsi"),
+    *(
+        "swap",
+        "tmp-noexec",
+        "huge-pages",
+        "networkd-foreign-routes",
+        "clock-skew",
+        "volume-group",
+        "zfs-pool",
+    ),
+    *("kernel-modules", "iscsi", "bpf-mounted"),
 )
 
 
@@ -80,13 +91,14 @@ def test_each_fault_that_can_be_mended_has_its_change_in_the_order_of_doing() ->
         "tmp-exec",
         "huge-pages",
         "networkd-routes",
+        "bpf-mount",
         "time-sync",
         "package:lvm2",
         "package:zfsutils-linux",
         "modules:nvme_tcp",
         "iscsi",
     ]
-    assert [one.host for one in found] == ["node-1"] * 9 + ["node-2"] * 9
+    assert [one.host for one in found] == ["node-1"] * 10 + ["node-2"] * 10
     for one in found:
         assert one.title
         assert one.exact
@@ -100,9 +112,19 @@ def test_what_is_shown_is_what_is_done() -> None:
     assert found["swap-off"].exact == (
         "swapoff -a",
         "/etc/fstab: '# slipway: ' before each line of type swap (a copy is kept)",
-        "systemctl mask --now dev-zram0.swap",
+        "systemctl mask --now srv.swap",
     )
-    assert found["swap-off"].data == {"kind": "swap", "now": True, "fstab": True, "units": ["dev-zram0.swap"]}
+    assert found["swap-off"].data == {
+        "kind": "swap",
+        "now": True,
+        "fstab": True,
+        "zram": False,
+        "disable": [],
+        "mask": ["srv.swap"],
+    }
+    assert (
+        found["swap-off"].undo == "Remove '# slipway: ' in /etc/fstab; systemctl unmask srv.swap; swapon -a."
+    )
     assert found["modules:nvme_tcp"].exact == (
         "apt-get update",
         "apt-get install linux-modules-extra-6.8.0-45-generic",
@@ -173,7 +195,7 @@ def test_what_is_not_possible_there_stays_with_the_checks_remedy(
 
 def test_a_container_keeps_what_belongs_to_its_host() -> None:
     found = of_node(virtualization="systemd-nspawn")
-    assert not {"huge-pages", "time-sync", "modules:nvme_tcp"} & set(found)
+    assert not {"huge-pages", "time-sync", "modules:nvme_tcp", "bpf-mount"} & set(found)
     # Swap is its host's too; what would turn it on at boot is not.
     assert found["swap-off"].data["now"] is False
     assert "swapoff -a" not in found["swap-off"].exact
@@ -210,6 +232,41 @@ def test_a_service_that_is_there_is_started_and_not_replaced() -> None:
     assert change.data["packages"] == []
 
 
+def test_a_time_service_that_is_installed_and_off_is_started() -> None:
+    off = {"service": "", "active": False, "synchronized": False}
+    services = {"systemd-timesyncd": "inactive", "chrony": "inactive", "ntp": ""}
+    change = of_node(time_sync=off, services=services, package_manager={})["time-sync"]
+    assert change.exact == (
+        "systemctl enable --now chrony.service",
+        "chronyc waitsync 10 0 0 2",
+        "chronyc makestep",
+    )
+
+
+def test_each_way_in_which_swap_comes_back_is_closed() -> None:
+    boot = [
+        "/etc/systemd/system/mine.swap",
+        "/usr/lib/systemd/system/theirs.swap",
+        "/lib/systemd/system/theirs.swap",
+        "/usr/lib/systemd/zram-generator.conf",
+        "/etc/default/zramswap",
+    ]
+    change = of_node(found=("swap-at-boot",), swap_mib=0, swap_at_boot=boot)["swap-off"]
+    assert change.title == "Turn swap off, at boot"
+    assert change.exact == (
+        "/etc/systemd/zram-generator.conf: empty (a copy of what was in it is kept)",
+        "systemctl disable --now mine.swap",
+        "systemctl mask --now theirs.swap",
+        "systemctl mask --now zramswap.service",
+    )
+    assert of_node(found=("swap",), swap_at_boot=[])["swap-off"].title == "Turn swap off, now"
+
+
+def test_every_change_mends_a_check_that_there_is() -> None:
+    known = {check.id for check in CHECKS}
+    assert {check for check, _ in MAKERS} <= known
+
+
 def test_huge_pages_in_use_stay_in_use_and_a_running_kubelet_is_told_of() -> None:
     change = of_node(hugepages_total=512, hugepages_free=112, remains=["/var/lib/kubelet/config.yaml"])[
         "huge-pages"
@@ -232,7 +289,8 @@ HOSTILE = [
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_name_from_a_node_is_taken_only_where_it_is_plain(name: str) -> None:
     found = of_node(
-        swap_at_boot=[name, "/etc/fstab"],
+        swap_at_boot=[f"/etc/systemd/system/{name}", f"/usr/lib/systemd/system/{name}", "/etc/fstab: x"],
+        services={name: "inactive"},
         kernel=name,
         time_sync={"service": name, "active": False},
         modules_missing=[name, "nvme_tcp"],
@@ -240,7 +298,7 @@ def test_a_name_from_a_node_is_taken_only_where_it_is_plain(name: str) -> None:
     text = json.dumps([dict(one.data) for one in found.values()])
     assert json.dumps(name)[1:-1] not in text
     assert "{{" not in text
-    assert found["swap-off"].data["units"] == []
+    assert (found["swap-off"].data["mask"], found["swap-off"].data["disable"]) == ([], [])
 
 
 ANYTHING = st.recursive(
@@ -264,7 +322,7 @@ def test_changes_are_chosen_by_id_or_by_what_stands_before_the_colon() -> None:
     assert selected(found, ()) == found
     assert {one.id for one in selected(found, ["swap-off"])} == {"swap-off"}
     assert {one.id for one in selected(found, ["package"])} == {"package:lvm2", "package:zfsutils-linux"}
-    with pytest.raises(UnknownChange, match="--only swapoff: .* swap-off, tmp-exec"):
+    with pytest.raises(UnknownChange, match=r"--only swapoff: .* swap-off, tmp-exec"):
         selected(found, ["swapoff"])
 
 
@@ -279,3 +337,48 @@ def test_the_playbook_is_told_of_the_chosen_changes_and_runs_on_their_nodes(tmp_
     assert stage.variables["slipway_hosts"] == ["node-1", "node-2"]
     assert json.loads(json.dumps(stage.variables))["slipway_changes"] == variables["slipway_changes"]
     assert stage.tasks == task_count(chosen) > 0
+
+
+SYSCTLS: list[tuple[str, str, int, int]] = [
+    ("inotify-limits", "fs.inotify.max_user_watches", 4096, 524288),
+    ("inotify-limits", "fs.inotify.max_user_instances", 64, 8192),
+    ("pid-max", "kernel.pid_max", 4096, 4194304),
+    ("rp-filter", "net.ipv4.conf.all.rp_filter", 1, 2),
+]
+
+
+@pytest.mark.parametrize(("check", "name", "found", "wanted"), SYSCTLS)
+def test_a_kernel_setting_is_set_now_and_at_boot(check: str, name: str, found: int, wanted: int) -> None:
+    change = of_node(found=(check,), sysctls={name: f"{found}\n"})[f"sysctl:{name}"]
+    assert change.exact == (f"/etc/sysctl.d/90-slipway.conf: {name}={wanted}", f"sysctl -w {name}={wanted}")
+    assert change.data == {"kind": "sysctl", "name": name, "value": str(wanted)}
+    assert change.undo.endswith(f"sysctl -w {name}={found}.")
+    assert of_node(found=(check,), sysctls={name: str(wanted)}) == {}
+    assert of_node(found=(check,), sysctls={name: str(found)}, sysctls_settable=False) == {}
+    # In a container only the network's settings are its own.
+    inside = of_node(found=(check,), sysctls={name: str(found)}, virtualization="lxc")
+    assert bool(inside) is name.startswith("net.")
+
+
+def test_missing_tools_are_installed_once_for_each_package() -> None:
+    missing = ["useradd", "groupadd", "tar", "systemctl", "no-such-tool"]
+    found = of_node(found=("commands",), commands_missing=missing)
+    assert set(found) == {"package:passwd", "package:tar"}
+    assert found["package:passwd"].title == "Install passwd, for useradd, groupadd"
+    found = of_node(
+        found=("commands", "volume-group"),
+        commands_missing=["ip", "vgs", "thin_check"],
+        package_manager={"name": "yum", "works": True},
+    )
+    assert set(found) == {"package:iproute", "package:lvm2"}
+    found = of_node(found=("lvm-thin",), commands_missing=["ip", "thin_check"])
+    assert set(found) == {"package:thin-provisioning-tools"}
+
+
+def test_what_the_systems_own_guards_need_is_installed() -> None:
+    found = of_node(found=("apparmor",), apparmor={"enabled": True, "parser": False})
+    assert found["package:apparmor"].exact[-1] == "apt-get install apparmor"
+    assert of_node(found=("apparmor",), apparmor={"enabled": False, "parser": False}) == {}
+    rocky: dict[str, Any] = {"package_manager": {"name": "dnf", "works": True}, "selinux": "enforcing"}
+    found = of_node(found=("selinux-python",), python_selinux=False, **rocky)
+    assert set(found) == {"package:python3-libselinux"}

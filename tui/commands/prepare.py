@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tui.commands.runs import ask_secrets, cluster_of, confirm, follow_run, trust
@@ -17,17 +18,33 @@ if TYPE_CHECKING:
     from wizards.setup.spec import ClusterSpec
 
 
+@dataclass(slots=True)
+class _Way:
+    """The way to the nodes: passwords and host keys, asked for once, and only when a node is reached."""
+
+    cluster: Cluster
+    spec: ClusterSpec
+    yes: bool
+    holds: ExitStack
+    _secrets: Secrets | None = None
+
+    def open(self) -> Secrets:
+        """Return the passwords; every node's host key is known then."""
+        if self._secrets is None:
+            self._secrets = ask_secrets(self.spec)
+            trust(self.cluster, self.spec, yes=self.yes, holds=self.holds)
+        return self._secrets
+
+
 def prepare(target: str, *, yes: bool, dry_run: bool, only: Sequence[str], as_json: bool) -> int:
     """Look where there is no fresh look, print the exact changes, ask, make them, and look again."""
     from wizards.provision.begin import begin_mending
     from wizards.provision.mending import selected
 
     cluster = cluster_of(target)
-    spec = cluster.read_spec()
     with ExitStack() as holds:
-        secrets = ask_secrets(spec)
-        trust(cluster, spec, yes=yes, holds=holds)
-        proposed, left = _proposed(cluster, spec, secrets)
+        way = _Way(cluster, cluster.read_spec(), yes, holds)
+        proposed, left = _proposed(way)
         chosen = selected(proposed, only)
         if dry_run or not chosen:
             return _show(cluster, chosen, left, as_json=as_json)
@@ -36,32 +53,32 @@ def prepare(target: str, *, yes: bool, dry_run: bool, only: Sequence[str], as_js
             (tell if as_json else say)(line)
         if not yes:
             confirm(f"Make {count_words(chosen)} of {cluster.name} now?")
-        run = begin_mending(cluster, chosen, secrets=secrets)
+        run = begin_mending(cluster, chosen, secrets=way.open())
         return follow_run(cluster, run, as_json=as_json)
 
 
-def _proposed(cluster: Cluster, spec: ClusterSpec, secrets: Secrets) -> tuple[tuple[Change, ...], int]:
+def _proposed(way: _Way) -> tuple[tuple[Change, ...], int]:
     """Return what can be mended, and how many findings cannot be from here."""
     from wizards.provision.look import read_looks
     from wizards.provision.mending import changes
     from wizards.provision.preflight import judge
 
-    looks = read_looks(cluster, spec)
-    if not looks.fresh(spec):
-        tell(f"Looking at the nodes of {cluster.name} ...")
-        _look(cluster, secrets)
-        looks = read_looks(cluster, spec)
-    findings = judge(looks.reports, spec, practice=cluster.is_practice)
-    proposed = changes(looks.reports, findings, spec)
+    looks = read_looks(way.cluster, way.spec)
+    if not looks.fresh(way.spec):
+        tell(f"Looking at the nodes of {way.cluster.name} ...")
+        _look(way)
+        looks = read_looks(way.cluster, way.spec)
+    findings = judge(looks.reports, way.spec, practice=way.cluster.is_practice)
+    proposed = changes(looks.reports, findings, way.spec)
     mended = {(one.host, one.check) for one in proposed}
     return proposed, sum(1 for one in findings if (one.host, one.id) not in mended)
 
 
-def _look(cluster: Cluster, secrets: Secrets) -> None:
+def _look(way: _Way) -> None:
     from wizards.provision.begin import begin_preflight
     from wizards.provision.launch import follow
 
-    for _ in follow(begin_preflight(cluster, secrets=secrets)):
+    for _ in follow(begin_preflight(way.cluster, secrets=way.open())):
         pass
 
 

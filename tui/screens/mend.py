@@ -54,7 +54,7 @@ class MendScreen(FrameScreen["tuple[Change, ...] | None"]):
         yield Static("", id="mend-sum", markup=False)
         with Vertical(id="mend"):
             yield OptionList(id="mend-rows", compact=True, markup=False)
-            with VerticalScroll(id="mend-detail", can_focus=False):
+            with VerticalScroll(id="mend-detail"):
                 yield Static("", id="mend-exact", markup=False)
         with Horizontal(id="step-buttons"):
             yield Button("Make these changes", id="make", variant="primary", compact=True)
@@ -102,8 +102,13 @@ class MendScreen(FrameScreen["tuple[Change, ...] | None"]):
             if self.chosen
             else " Nothing is switched on: Space switches"
         )
-        focused = self.focused.id if self.focused else ""
-        self.hint(" Enter: back; nothing is changed" if focused == "back" else f"{make} · Space: on or off")
+        texts = {
+            "mend-rows": f"{make} · Space: on or off",
+            "mend-detail": " Arrows: read on · Tab: the buttons",
+            "make": make,
+            "back": " Enter: back; nothing is changed",
+        }
+        self.hint(texts.get(self.focused.id or "" if self.focused else "", make))
 
     def _detail(self, number: int) -> Content:
         change = self.changes[number]

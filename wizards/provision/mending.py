@@ -26,7 +26,7 @@ Maker = Callable[[Case], Iterator[Proposal]]
 
 KINDS: Final = (*mending_kernel.KINDS, *mending_software.KINDS)
 """Every kind of change, in the order in which they are made: what needs no download comes first."""
-_MAKERS: Final[tuple[tuple[str, Maker], ...]] = (*mending_kernel.MAKERS, *mending_software.MAKERS)
+MAKERS: Final[tuple[tuple[str, Maker], ...]] = (*mending_kernel.MAKERS, *mending_software.MAKERS)
 """The check that finds the fault, and what proposes the changes for it."""
 
 
@@ -91,7 +91,7 @@ def changes(
 def _of_node(case: Case, found: set[str]) -> Iterator[Change]:
     """Give the changes of one node, each once: two checks may ask for the same."""
     made: dict[str, Change] = {}
-    for check, maker in _MAKERS:
+    for check, maker in MAKERS:
         for one in maker(case) if check in found else ():
             data = {"kind": one.kind, **one.data}
             change = Change(one.id, case.node.name, check, one.title, one.exact, one.undo, data)
@@ -135,11 +135,12 @@ def prepare_variables(chosen: Iterable[Change]) -> dict[str, Any]:
 
 
 _TASKS: Final = {
-    "swap": 7,
+    "swap": 8,
     "tmp-exec": 2,
     "sysctl": 1,
     "huge-pages": 5,
     "networkd": 2,
+    "bpf-mount": 2,
     "time-sync": 10,
     "packages": 3,
     "modules": 5,

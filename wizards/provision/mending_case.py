@@ -14,9 +14,11 @@ SYSCTL_FILE: Final = "/etc/sysctl.d/90-slipway.conf"
 MODULES_FILE: Final = "/etc/modules-load.d/slipway.conf"
 NETWORKD_FILE: Final = "/etc/systemd/networkd.conf.d/90-slipway.conf"
 FSTAB_MARK: Final = "# slipway: "
-_MACHINES: Final = {"", "none", "kvm", "qemu", "vmware", "microsoft", "oracle", "xen", "amazon", "parallels"}
-_MACHINES_MORE: Final = {"bochs", "bhyve", "qnx", "acrn", "powervm", "apple", "sre", "google", "zvm", "uml"}
-"""What systemd-detect-virt calls a machine with a kernel of its own; all else is a container."""
+ZRAM_FILE: Final = "/etc/systemd/zram-generator.conf"
+_CONTAINERS: Final = re.compile(
+    r"(openvz|lxc|lxc-libvirt|systemd-nspawn|docker|podman|rkt|wsl|proot|pouch|container.*)"
+)
+"""What systemd-detect-virt calls a machine without a kernel of its own."""
 _PLAIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9@:._\\+~-]{0,200}")
 """What a name must look like to be taken from a node: no space, no quote, nothing a template reads."""
 _INSTALL: Final = {
@@ -55,7 +57,7 @@ class Case:
     @property
     def own_kernel(self) -> bool:
         """Whether the kernel is the node's own; a container's clock, modules and swap are its host's."""
-        return self.node.text("virtualization") in _MACHINES | _MACHINES_MORE
+        return _CONTAINERS.fullmatch(self.node.text("virtualization").lower()) is None
 
     @property
     def packages(self) -> str:

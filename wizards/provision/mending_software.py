@@ -5,29 +5,34 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from wizards.provision.checks.components import wanted_modules
 from wizards.provision.mending_case import MODULES_FILE, Case, Proposal, plain
+from wizards.provision.wants import wanted_modules
 from wizards.setup.spec import Engine
 
 KINDS: Final = ("time-sync", "packages", "modules", "iscsi")
-_NAMES: Final = {
-    "lvm2": {"apt": "lvm2", "dnf": "lvm2", "yum": "lvm2", "zypper": "lvm2"},
-    "iscsi": {
-        "apt": "open-iscsi",
-        "dnf": "iscsi-initiator-utils",
-        "yum": "iscsi-initiator-utils",
-        "zypper": "open-iscsi",
-    },
-    "time": {"apt": "systemd-timesyncd", "dnf": "chrony", "yum": "chrony", "zypper": "chrony"},
-    "apparmor": {"apt": "apparmor", "zypper": "apparmor-parser"},
-    "selinux": {
-        "apt": "python3-selinux",
-        "dnf": "python3-libselinux",
-        "yum": "python3-libselinux",
-        "zypper": "python3-selinux",
-    },
+_APT_DNF_ZYPPER: Final = ("apt", "dnf", "zypper")
+_NAMES: Final[dict[str, tuple[str, str, str]]] = {
+    "apparmor": ("apparmor", "", "apparmor-parser"),
+    "iscsi": ("open-iscsi", "iscsi-initiator-utils", "open-iscsi"),
+    "lvm": ("lvm2", "lvm2", "lvm2"),
+    "selinux": ("python3-selinux", "python3-libselinux", "python3-selinux"),
+    "time": ("systemd-timesyncd", "chrony", "chrony"),
 }
-"""What for → the package's name by package manager."""
+"""What for → the package with apt, dnf (and yum) and zypper; empty where there is none."""
+_COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
+    "groupadd": ("passwd", "shadow-utils", "shadow"),
+    "ip": ("iproute2", "iproute", "iproute2"),
+    "modprobe": ("kmod", "kmod", "kmod"),
+    "mount": ("mount", "util-linux", "util-linux"),
+    "nsenter": ("util-linux", "util-linux", "util-linux"),
+    "swapoff": ("mount", "util-linux", "util-linux"),
+    "sysctl": ("procps", "procps-ng", "procps"),
+    "tar": ("tar", "tar", "tar"),
+    "useradd": ("passwd", "shadow-utils", "shadow"),
+    "thin_check": ("thin-provisioning-tools", "device-mapper-persistent-data", "thin-provisioning-tools"),
+}
+"""Command → its package, as above. ZFS' own are installed by `_zfs`."""
+_CLOCKS: Final = ("chronyd", "chrony", "systemd-timesyncd", "ntpsec", "ntpd", "ntp", "openntpd")
 _TIME_UNITS: Final = {"systemd-timesyncd": "systemd-timesyncd.service", "chrony": "chronyd.service"}
 _RED_HAT: Final = {"fedora", "rhel", "centos", "rocky", "almalinux", "ol"}
 
@@ -38,7 +43,8 @@ def _time_sync(case: Case) -> Iterator[Proposal]:
     if not case.own_kernel or not isinstance(service, str) or found.get("synchronized") is True:
         return  # a clock that follows a time server already is not the one that is wrong
     packages: tuple[str, ...] = ()
-    if not service and (name := _NAMES["time"].get(case.packages)):
+    service = service or _stopped_clock(case)
+    if not service and (name := _package_of(_NAMES["time"], case)):
         packages, service = (name,), _TIME_UNITS[name]
     unit = service if service.endswith(".service") else f"{service}.service"
     if plain(unit):
@@ -54,23 +60,53 @@ def _time_sync(case: Case) -> Iterator[Proposal]:
         )
 
 
-def _package(what: str, title: str) -> Callable[[Case], Iterator[Proposal]]:
-    def make(case: Case) -> Iterator[Proposal]:
-        if name := _NAMES[what].get(case.packages):
-            yield _installed(case, name, title)
-
-    return make
+def _stopped_clock(case: Case) -> str:
+    """Return the time service that is installed and does not run; the best where there are several."""
+    services = case.node.mapping("services")
+    return next((name for name in _CLOCKS if services.get(name) == "inactive"), "")
 
 
-def _installed(case: Case, name: str, title: str) -> Proposal:
-    data = case.software((name,))
-    undo = f"{case.remove((name,))}."
-    return Proposal(f"package:{name}", "packages", f"Install {title}", case.install((name,)), undo, data)
+def _package_of(names: tuple[str, str, str], case: Case) -> str:
+    """Return the package's name on that node; empty where it has none, or none can be installed."""
+    manager = "dnf" if case.packages == "yum" else case.packages
+    return dict(zip(_APT_DNF_ZYPPER, names, strict=True)).get(manager, "")
+
+
+def _installed(case: Case, name: str, title: str) -> Iterator[Proposal]:
+    if name:
+        data = case.software((name,))
+        undo = f"{case.remove((name,))}."
+        yield Proposal(f"package:{name}", "packages", f"Install {title}", case.install((name,)), undo, data)
 
 
 def _lvm(case: Case) -> Iterator[Proposal]:
     if case.node.texts("volume_groups") is None:
-        yield from _package("lvm2", "LVM's tools")(case)
+        yield from _installed(case, _package_of(_NAMES["lvm"], case), "LVM's tools")
+
+
+def _tools(*names: str) -> Callable[[Case], Iterator[Proposal]]:
+    """Return what installs those of the commands `names` that are missing, each package once."""
+
+    def make(case: Case) -> Iterator[Proposal]:
+        tools: dict[str, list[str]] = {}
+        for command in case.node.texts("commands_missing") or ():
+            if command in names and (name := _package_of(_COMMANDS[command], case)):
+                tools.setdefault(name, []).append(command)
+        for name, commands in tools.items():
+            yield from _installed(case, name, f"{name}, for {', '.join(commands)}")
+
+    return make
+
+
+def _apparmor(case: Case) -> Iterator[Proposal]:
+    found = case.node.mapping("apparmor")
+    if found.get("enabled") is True and found.get("parser") is False:
+        yield from _installed(case, _package_of(_NAMES["apparmor"], case), "AppArmor's parser")
+
+
+def _selinux(case: Case) -> Iterator[Proposal]:
+    if case.node.flag("python_selinux") is False and case.node.text("selinux") in {"enforcing", "permissive"}:
+        yield from _installed(case, _package_of(_NAMES["selinux"], case), "Python's SELinux library")
 
 
 def _zfs(case: Case) -> Iterator[Proposal]:
@@ -80,7 +116,7 @@ def _zfs(case: Case) -> Iterator[Proposal]:
         and case.packages == "apt"
         and case.node.text("os_id") == "ubuntu"
     ):
-        yield _installed(case, "zfsutils-linux", "ZFS' tools")
+        yield from _installed(case, "zfsutils-linux", "ZFS' tools")
 
 
 def _modules(case: Case) -> Iterator[Proposal]:
@@ -89,14 +125,6 @@ def _modules(case: Case) -> Iterator[Proposal]:
     packages = _module_packages(case)
     if missing and packages:
         yield from _loaded(case, missing, packages)
-
-
-def _modules_loaded(case: Case) -> Iterator[Proposal]:
-    """Modules that are there and not loaded."""
-    loaded, missing = case.node.texts("modules_loaded"), case.node.texts("modules_missing") or ()
-    if loaded is not None:
-        wanted = [name for name in wanted_modules(case.spec) if name not in (*loaded, *missing)]
-        yield from _loaded(case, wanted, ())
 
 
 def _loaded(case: Case, names: list[str], packages: tuple[str, ...]) -> Iterator[Proposal]:
@@ -130,7 +158,7 @@ def _iscsi(case: Case) -> Iterator[Proposal]:
     if not {Engine.JIVA, Engine.CSTOR} & {*case.spec.storage.engines}:
         return
     there = case.node.flag("iscsi_name") is True
-    name = "" if there else _NAMES["iscsi"].get(case.packages, "")
+    name = "" if there else _package_of(_NAMES["iscsi"], case)
     if not there and not name:
         return
     packages = (name,) if name else ()
@@ -144,12 +172,18 @@ def _iscsi(case: Case) -> Iterator[Proposal]:
     )
 
 
+_LVM_THIN: Final = "thin_check"
 MAKERS: Final[tuple[tuple[str, Callable[[Case], Iterator[Proposal]]], ...]] = (
     ("clock-skew", _time_sync),
     ("time-sync", _time_sync),
+    ("commands", _tools(*(name for name in _COMMANDS if name != _LVM_THIN))),
+    ("apparmor", _apparmor),
+    ("selinux-python", _selinux),
     ("volume-group", _lvm),
+    ("lvm-thin", _tools(_LVM_THIN)),
     ("zfs-pool", _zfs),
     ("kernel-modules", _modules),
-    ("modules-loaded", _modules_loaded),
     ("iscsi", _iscsi),
+    ("iscsi-service", _iscsi),
 )
+"""The check, and what proposes changes for its finding."""
