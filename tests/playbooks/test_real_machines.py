@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,81 +10,52 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.e2e.lab import Lab, Machine, missing
+from tests.e2e.lab import Lab, Machine
+from tests.e2e.lab_hosts import OwnRootLab, missing_systemd
+from tests.e2e.lab_look import SHARED, carry_out, cluster_of, spec_of
 from tests.playbooks.practice import Outcome
-from wizards import files
 from wizards.clusters import Cluster
-from wizards.provision.ansible_env import close_connections
-from wizards.provision.preflight import judge
-from wizards.provision.render import render_files, write_files
-from wizards.provision.stages import create_plan
+from wizards.provision.preflight import judge, probe_wants
 from wizards.setup.finding import Finding, Severity
 from wizards.setup.spec import ClusterSpec
-from wizards.setup.writing import dump_spec
 
 pytestmark = [
     pytest.mark.real,
     pytest.mark.slow,
     pytest.mark.xdist_group("preflight-real"),
-    pytest.mark.skipif(bool(missing()), reason=missing()),
+    pytest.mark.skipif(bool(missing_systemd()), reason=missing_systemd()),
 ]
 # What containers on a shared kernel cannot have otherwise, whatever the host: these may be found.
-SHARED_KERNEL = {"swap", "product-uuid-unique", "kernel-modules", "cpus", "memory", "disk-space"}
+SHARED_KERNEL = SHARED | {"swap", "product-uuid-unique", "kernel-modules", "disk-space"}
 
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    with Lab(tmp_path_factory.mktemp("lab")) as made:
+    with OwnRootLab(tmp_path_factory.mktemp("lab")) as made:
         for machine in made.machines:
-            shell(made, machine, "useradd -m -s /bin/bash admin && cp -r ~root/.ssh /home/admin/")
+            shell(made, machine, "useradd -m -s /bin/bash -p '*' admin && cp -r ~root/.ssh /home/admin/")
             shell(made, machine, "chown -R admin /home/admin/.ssh")
         yield made
 
 
-def run(lab: Lab, home: Path, stage_id: str, variables: Any = None, **access: Any) -> tuple[Outcome, Cluster]:
-    """Carry a stage out where the machines can be reached."""
-    spec = ClusterSpec.model_validate(
-        {
-            "name": "lab",
-            "nodes": [{"name": one.name, "address": one.address} for one in lab.machines],
-            "access": {"user": "root", "key_file": str(lab.key_file), "become": "none"} | access,
-            "kubernetes": {"version": "1.34.7"},
-            "network": {"kube_proxy": "iptables"},
-            "load_balancer": {"kind": "none"},
-        }
-    )
-    root = files.private_folder(home / "clusters" / "lab")
-    cluster = Cluster(root)
-    addresses = [one.address for one in lab.machines]
-    keys = subprocess.run(
-        lab.inside("ssh-keyscan", "-t", "ed25519", *addresses), capture_output=True, text=True, check=False
-    )
-    files.write_private(cluster.known_hosts, keys.stdout)
-    files.write_private(cluster.spec_path, dump_spec(spec))
-    write_files(render_files(spec), root)
-    stage = create_plan(spec, cluster).stage(stage_id)
-    files.write_private(root / "vars.json", json.dumps(stage.variables | (variables or {})))
-    env = {
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "HOME": str(root),
-        "LANG": "C.UTF-8",
-    }
-    env |= stage.env | {"ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json"}
-    command = ["ansible-playbook", "-i", stage.inventory, stage.playbook, "-e", f"@{root / 'vars.json'}"]
-    try:
-        done = subprocess.run(
-            lab.inside(*command),
-            cwd=stage.directory,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=170,
-            check=False,
-        )
-    finally:
-        close_connections(root)
-    return Outcome(done.returncode, done.stdout), cluster
+def run(
+    lab: Lab,
+    home: Path,
+    stage_id: str,
+    variables: Any = None,
+    *,
+    wants: Any = None,
+    answers: Any = None,
+    **access: Any,
+) -> tuple[Outcome, Cluster]:
+    """Carry a stage out where the machines can be reached; `wants` changes what the look is asked for."""
+    way = {"user": "root", "key_file": str(lab.key_file), "become": "none"} | access
+    spec = spec_of(lab, access=way, **(answers or {}))
+    cluster = cluster_of(lab, home, spec)
+    told = dict(variables or {})
+    if wants:
+        told["slipway_wants"] = probe_wants(spec) | wants
+    return carry_out(lab, cluster, spec, stage_id, told), cluster
 
 
 def look(lab: Lab, home: Path, **access: Any) -> tuple[Outcome, ClusterSpec]:
@@ -136,6 +104,7 @@ def test_faults_are_named_on_their_machine(lab: Lab, tmp_path: Path) -> None:
         ("remains", "node-1"),
         ("machine-id-unique", "node-2"),
         ("host-name-changes", "node-2"),
+        ("own-name-resolves", "node-2"),
         ("name-server", "node-2"),
         ("machine-id-unique", "node-3"),
         ("tmp-noexec", "node-3"),
