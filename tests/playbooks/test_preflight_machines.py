@@ -96,12 +96,12 @@ def test_a_machine_that_hangs_after_the_login_is_late_and_one_without_python_say
     shell(lab, second, "chmod a-x /usr/bin/python3.11")
     # bash reads this file when sshd runs it, so that this machine lets the look in and then says nothing.
     hang = 'case "$BASH_EXECUTION_STRING" in *SLIPWAY*) sleep 500;; esac'
-    shell(lab, first, f"touch /root/.bashrc; cp /root/.bashrc /root/.kept; echo '{hang}' > /root/.bashrc")
+    shell(lab, first, f"touch ~root/.bashrc; cp ~root/.bashrc ~root/.kept; echo '{hang}' > ~root/.bashrc")
     started = time.monotonic()
     try:
         reports = look(lab, tmp_path, seconds=25)
     finally:
-        lab.shell(first, "mv /root/.kept /root/.bashrc; pkill -x sleep")
+        lab.shell(first, "mv ~root/.kept ~root/.bashrc; pkill -x sleep")
         lab.shell(second, "chmod a+x /usr/bin/python3.11")
     took = time.monotonic() - started
     hung, bare, healthy = (reports[one.name] for one in lab.machines)
@@ -119,7 +119,7 @@ def test_sudo_with_a_password_that_is_right_and_one_that_is_not(lab: Lab, tmp_pa
     first, second, third = lab.machines
     for machine, password in ((first, "right"), (second, "other"), (third, "right")):
         shell(lab, machine, f"useradd -m -s /bin/bash keeper && echo keeper:{password} | chpasswd")
-        shell(lab, machine, "cp -r /root/.ssh /home/keeper/ && chown -R keeper /home/keeper/.ssh")
+        shell(lab, machine, "cp -r ~root/.ssh /home/keeper/ && chown -R keeper /home/keeper/.ssh")
         shell(lab, machine, "echo 'keeper ALL=(ALL) ALL' > /etc/sudoers.d/keeper")
     shell(lab, third, "usermod -s /usr/sbin/nologin keeper")
     access = {"user": "keeper", "become": "sudo-password"}

@@ -43,8 +43,8 @@ OF_PACKAGES = {
     "/etc/systemd/system/multi-user.target.wants/iscsid.service",  # systemctl enable
 }
 SERVICE = r"[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n"
-CLOCK = r"#!/bin/sh\ncat /root/right\n"
-CHRONYC = r"#!/bin/sh\necho $1 >> /root/asked\n"
+CLOCK = r"#!/bin/sh\ncat /var/tmp/right\n"
+CHRONYC = r"#!/bin/sh\necho $1 >> /var/tmp/asked\n"
 
 
 def swap_is_on() -> bool:
@@ -354,21 +354,21 @@ class TestOnRealMachines:
         shell(lab, machine, f"printf '{CHRONYC}' > /usr/bin/chronyc; chmod +x /usr/bin/chronyc")
         # Whether the clock is right, this machine's kernel would say.
         shell(lab, machine, f"printf '{CLOCK}' > /usr/local/sbin/timedatectl")
-        shell(lab, machine, "echo no > /root/right; chmod +x /usr/local/sbin/timedatectl")
+        shell(lab, machine, "echo no > /var/tmp/right; chmod +x /usr/local/sbin/timedatectl")
         chosen = [
             a_change("node-1", "time-sync", packages=[], manager="", unit="chrony.service", chrony=True)
         ]
         outcome = world.prepare(chosen)
         assert outcome.rc == 0, outcome.output
-        assert shell(lab, machine, "cat /root/asked").split() == ["waitsync", "makestep"]
+        assert shell(lab, machine, "cat /var/tmp/asked").split() == ["waitsync", "makestep"]
         state = shell(lab, machine, "systemctl is-enabled chrony; systemctl is-active chrony").split()
         assert state == ["enabled", "active"]
 
-        shell(lab, machine, "echo yes > /root/right")
+        shell(lab, machine, "echo yes > /var/tmp/right")
         repeated = world.prepare(chosen)
         assert (repeated.rc, stats(repeated, "node-1")["changed"]) == (0, 0)
 
-        shell(lab, machine, "echo no > /root/right; printf '#!/bin/sh\\nexit 1\\n' > /usr/bin/chronyc")
+        shell(lab, machine, "echo no > /var/tmp/right; printf '#!/bin/sh\\nexit 1\\n' > /usr/bin/chronyc")
         outcome = world.prepare(chosen)
         assert outcome.rc == 2
         assert "chrony.service runs, and no time server answered it" in messages(outcome, "node-1")
