@@ -8,9 +8,10 @@ import logging
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from textual import work
 from textual.app import App, SystemCommand
@@ -19,6 +20,9 @@ from textual.screen import Screen
 
 from tui.start import Mode, Start
 from tui.theme import SLIPWAY, theme_name
+
+_LOOK_SECONDS: Final = 2.0
+_GONE_LOOKS: Final = 4  # in a row: leaving in order comes first
 
 
 class SlipwayApp(App[int]):
@@ -66,6 +70,19 @@ class SlipwayApp(App[int]):
         self._close_messages_no_wait()
 
 
+def end_without_terminal() -> None:
+    """End this process when its terminal has been gone for a while; its locks go with it.
+
+    Textual's thread that writes to the terminal dies of the first write to one that has gone, and what fills
+    its queue afterwards waits for ever, past every signal handler (seen with 8.2.8).
+    """
+    gone = 0
+    while gone < _GONE_LOOKS:
+        time.sleep(_LOOK_SECONDS)
+        gone = 0 if any(os.isatty(number) for number in range(3)) else gone + 1
+    os._exit(128 + signal.SIGHUP)
+
+
 def run_app(start: Start) -> int:
     """Open the application and return the exit code of the command.
 
@@ -73,6 +90,7 @@ def run_app(start: Start) -> int:
     """
     # Libraries that log without a handler would print over the screen.
     logging.getLogger().addHandler(logging.NullHandler())
+    threading.Thread(target=end_without_terminal, name="last-resort", daemon=True).start()
     app = SlipwayApp(start)
     try:
         code = app.run(mouse=os.environ.get("SLIPWAY_MOUSE", "1") != "0")
