@@ -150,6 +150,8 @@ async def test_leaving_a_look_ends_it_and_the_cluster_is_free(home: Path) -> Non
             await until(pilot, lambda: "0 of 2 looked at; waiting" in text_of(app), "the look", seconds=60)
             await pilot.press("escape")
             await until(pilot, lambda: isinstance(app.screen, ConsoleScreen), "the console", seconds=60)
+            # Only with its rows: a screen that goes while it is being laid out has nothing to fill.
+            await until(pilot, lambda: isinstance(app.focused, OptionList), "its rows", seconds=60)
             run = cluster.latest_run()
             assert run is not None
             assert not run.is_alive()
