@@ -34,7 +34,7 @@ async def look_at(pilot: Pilot[int], app: SlipwayApp, name: str) -> None:
     await until(pilot, lambda: f"{name}: health" in text_of(app), f"health of {name}", seconds=60)
     assert isinstance(app.screen, HealthScreen)
     await pilot.press("q")
-    await until(pilot, lambda: isinstance(app.screen, ConsoleScreen), "the console again")
+    await until(pilot, lambda: isinstance(app.screen, ConsoleScreen) and app.focused, "the console again")
 
 
 @pytest.mark.slow
