@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tui.access_flow import first_look, still_the_same, try_from_wizard, with_access
 from tui.codes import DONE, OF_RUN
+from tui.preflight_flow import events_of
 from tui.screens.dialogs import AskSecrets, Choose
 from tui.start import Mode, Start
 
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from tui.app import SlipwayApp
     from tui.preflight_flow import Checked
     from wizards.clusters import Cluster, RunRef
-    from wizards.provision.events import Event
     from wizards.provision.launch import Secrets
     from wizards.provision.look import Looks
     from wizards.setup.questions import Answers
@@ -279,7 +277,7 @@ class Flow:
         while True:
             screen = RunScreen(
                 f"{cluster.name}: {'a recorded run' if replay else 'setting it up'}",
-                _source(run),
+                events_of(run),
                 practice=cluster.is_practice,
                 cancel=None if replay else _canceller(run),
                 replay=replay,
@@ -332,15 +330,6 @@ class Flow:
         from tui.screens.health import HealthScreen
 
         await self.app.push_screen_wait(HealthScreen(title, kubeconfig, spec, practice=practice))
-
-
-def _source(run: RunRef) -> Any:
-    def events(stop: threading.Event) -> Iterator[list[Event]]:
-        from wizards.provision.launch import follow
-
-        return follow(run, stop=stop)
-
-    return events
 
 
 def _canceller(run: RunRef) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -12,7 +11,17 @@ from textual.content import Content
 
 from wizards.provision.checks import CHECKS, Group
 from wizards.provision.looking import LookView
-from wizards.provision.verdict import Cell, CellState, NodeVerdict, title_of, why_of
+from wizards.provision.verdict import (
+    Cell,
+    CellState,
+    NodeVerdict,
+    cell_of,
+    group_of,
+    standing,
+    title_of,
+    why_of,
+    worst_of,
+)
 from wizards.provision.verdict_text import (
     MARKS,
     CheckVerdict,
@@ -22,7 +31,6 @@ from wizards.provision.verdict_text import (
     measured_words,
     names_in_words,
     own_words,
-    standing,
     worst_first,
 )
 from wizards.sanitize import one_line
@@ -79,25 +87,10 @@ def nodes_of(view: LookView) -> tuple[NodeVerdict, ...]:
     if not view.verdict.cluster:
         return view.verdict.nodes
     keys = accepted_keys(view)
-    cells = {group: _cluster_cell(view.verdict.cluster, group, keys) for group in Group}
-    order = list(CellState)
-    worst = min((cell.state for cell in cells.values()), key=order.index)
+    cells = {group: cell_of(view.verdict.cluster, group, keys) for group in Group}
+    worst = worst_of(cell.state for cell in cells.values())
     whole = NodeVerdict(CLUSTER, worst, cells, view.verdict.cluster, "all nodes together")
     return (whole, *view.verdict.nodes)
-
-
-def _cluster_cell(findings: Iterable[Finding], group: Group, keys: Collection[tuple[str, str]]) -> Cell:
-    there = [one for one in findings if _group(one) is group]
-    states = [standing(one, keys) for one in there]
-    told = [state for state in states if state is not CellState.OK]
-    return Cell(min(told, key=list(CellState).index), len(told)) if told else Cell(CellState.OK)
-
-
-def _group(finding: Finding) -> Group | None:
-    return _GROUPS_BY_ID.get(finding.id)
-
-
-_GROUPS_BY_ID: Final = {check.id: check.group for check in CHECKS}
 
 
 def node_rows(view: LookView, show: Show, text: str, *, notes: bool = False) -> tuple[TableRow, ...]:
@@ -173,7 +166,9 @@ def found_on(view: LookView, name: str, group: Group | None) -> tuple[Finding, .
     """Return what was found on a node, in one group or in all, the worst first."""
     node = next((one for one in nodes_of(view) if one.name == name), None)
     there = () if node is None else node.findings
-    return worst_first((one for one in there if group is None or _group(one) is group), accepted_keys(view))
+    return worst_first(
+        (one for one in there if group is None or group_of(one.id) is group), accepted_keys(view)
+    )
 
 
 def found_by(view: LookView, check_id: str) -> tuple[Finding, ...]:

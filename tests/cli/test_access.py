@@ -4,39 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pexpect  # type: ignore[import-untyped]
-import pytest
 
 from tests.cli.command import SLIPWAY, environment, slipway
-from tests.provision.access_world import Server, make_key
+from tests.provision.access_world import Server
 from tests.provision.sshd import Sshd
 
 PASSWORD = "Once-and-never-again-8231"
-
-
-@pytest.fixture
-def key_file(tmp_path: Path) -> Path:
-    path = tmp_path / "id"
-    path.with_name("id.pub").write_text(make_key(path))
-    return path
-
-
-@pytest.fixture
-def server(key_file: Path) -> Iterator[Server]:
-    started: list[Sshd] = []
-
-    def start(**settings: Any) -> Sshd:
-        public = key_file.with_name("id.pub").read_text()
-        started.append(Sshd(**{"authorized": public, **settings}).start())
-        return started[-1]
-
-    yield start
-    for sshd in started:
-        sshd.stop()
 
 
 def write(path: Path, key_file: Path | None, *servers: Sshd, become: str = "none") -> Path:

@@ -10,18 +10,14 @@ from typing import Any
 import pytest
 
 from tests.cli.command import slipway
-from wizards.clusters import Clusters, yard_dir
-from wizards.practice.answers import practice_answers
-from wizards.practice.client import ensure_yard, hold, stop_yard
+from tests.cli.practice import NAME, practice_home
+from wizards.clusters import Clusters
 from wizards.provision.acceptance import accept, read_accepted
-from wizards.provision.begin import awake, save_cluster
 from wizards.provision.checks import CHECKS, Group
 from wizards.provision.events import RunStatus
 from wizards.setup.document import write_spec
 from wizards.setup.finding import Finding, Severity
-from wizards.setup.steps import build
 
-NAME = "practice"
 YARD = [pytest.mark.slow, pytest.mark.xdist_group("cli-preflight"), pytest.mark.timeout(400)]
 
 LOCAL = "name: here\ntarget: local\n"
@@ -30,15 +26,8 @@ LOCAL = "name: here\ntarget: local\n"
 @pytest.fixture(scope="module")
 def yard_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Return a home with a practice cluster of two nodes, whose yard is held for all tests of this file."""
-    folder = tmp_path_factory.mktemp("look") / "home"
-    folder.mkdir(mode=0o700)
-    yard_folder = yard_dir(folder, NAME)
-    with hold(yard_folder):
-        yard = ensure_yard(yard_folder, 2)
-        cluster = save_cluster(folder, build(practice_answers(yard)), practice=True)
-        with awake(cluster):
-            yield folder
-    stop_yard(yard_folder)
+    with practice_home(tmp_path_factory.mktemp("look") / "home", 2) as folder:
+        yield folder
 
 
 def document(text: str) -> dict[str, Any]:

@@ -12,29 +12,17 @@ from pathlib import Path
 import pytest
 
 from tests.cli.command import SLIPWAY, environment, slipway
-from wizards.clusters import Clusters, yard_dir
-from wizards.practice.answers import practice_answers
-from wizards.practice.client import ensure_yard, hold, stop_yard
-from wizards.provision.begin import awake, save_cluster
-from wizards.setup.steps import build
+from tests.cli.practice import NAME, practice_home
+from wizards.clusters import Clusters
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cli-runs"), pytest.mark.timeout(400)]
-
-NAME = "practice"
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Return a home with a practice cluster of one node, whose yard is held for all tests of this file."""
-    folder = tmp_path_factory.mktemp("runs") / "home"
-    folder.mkdir(mode=0o700)
-    yard_folder = yard_dir(folder, NAME)
-    with hold(yard_folder):
-        yard = ensure_yard(yard_folder, 1)
-        cluster = save_cluster(folder, build(practice_answers(yard)), practice=True)
-        with awake(cluster):
-            yield folder
-    stop_yard(yard_folder)
+    with practice_home(tmp_path_factory.mktemp("runs") / "home", 1) as folder:
+        yield folder
 
 
 def until(condition: Callable[[], object], what: str, seconds: float = 120) -> None:

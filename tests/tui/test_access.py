@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from textual.coordinate import Coordinate
 from textual.pilot import Pilot
 from textual.widgets import Button, DataTable, Input, OptionList
 
-from tests.provision.access_world import Server, make_key, spec_of, trust
+from tests.provision.access_world import Server, spec_of, trust
 from tests.provision.sshd import Sshd
 from tests.tui.conftest import NARROW, WIDE, text_of, until, wizard_app
 from tui.app import SlipwayApp
@@ -31,27 +30,6 @@ from wizards.setup.questions import Answers
 from wizards.setup.spec import AccessMethod
 
 PASSWORD = "Once-and-never-again-8231"
-
-
-@pytest.fixture
-def key_file(tmp_path: Path) -> Path:
-    path = tmp_path / "id"
-    path.with_name("id.pub").write_text(make_key(path))
-    return path
-
-
-@pytest.fixture
-def server(key_file: Path) -> Iterator[Server]:
-    started: list[Sshd] = []
-
-    def start(**settings: Any) -> Sshd:
-        public = key_file.with_name("id.pub").read_text()
-        started.append(Sshd(**{"authorized": public, **settings}).start())
-        return started[-1]
-
-    yield start
-    for sshd in started:
-        sshd.stop()
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 from typing import Any, Final
 
 from wizards.setup.spec import (
@@ -371,15 +371,6 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
         mine = both.get(key)
         both[key] = _merged(mine, value) if isinstance(mine, dict) and isinstance(value, dict) else value
     return both
-
-
-def is_ip(text: str) -> bool:
-    """Tell whether `text` is an IP address, and not a host name."""
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _missing(path: str) -> str:

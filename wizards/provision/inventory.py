@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from wizards.provision.group_vars import RenderError, Variable, group_vars, is_ip
+from wizards.provision.group_vars import RenderError, Variable, group_vars
+from wizards.setup.proposals import is_ip
 from wizards.setup.spec import AccessMethod, Become, ClusterSpec, Jump, Node, Role
 from wizards.version import slipway_version
 

@@ -6,8 +6,6 @@ worked on some nodes may be repeated for all.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import threading
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -15,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from wizards.provision import key_files, ssh_words
 from wizards.provision.access import Place, places
+from wizards.provision.host_keys import fingerprint
 from wizards.provision.login import (
     LOGIN_SECONDS,
     Attempt,
@@ -109,7 +108,12 @@ def install_key(
     by_password = bool(secrets.ssh_password)
     put = Attempt(spec, cluster, secrets, seconds=seconds, stop=stop, by_password=by_password)
     proof = Attempt(
-        with_key(spec, key_file), cluster, secrets, seconds=seconds, stop=stop, only_key=fingerprint_of(line)
+        with_key(spec, key_file),
+        cluster,
+        secrets,
+        seconds=seconds,
+        stop=stop,
+        only_key=fingerprint(line.split()[1]),
     )
     wanted = [one for one in places(spec) if nodes is None or one.name in nodes or one.is_jump]
     results: dict[str, LoginResult] = {}
@@ -127,12 +131,6 @@ def install_key(
     told = tuple(results[place.name] for place in wanted if place.name in results)
     proved = len(told) == len(wanted) and all(one.ok for one in told)
     return Installed(told, tuple(added), with_key(spec, key_file) if proved else None)
-
-
-def fingerprint_of(line: str) -> str:
-    """Return the SHA256 fingerprint of a line of authorized_keys, as ssh names a key."""
-    blob = base64.b64decode(line.split()[1])
-    return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
 
 
 def _put_and_prove(

@@ -62,21 +62,29 @@ def read_looks(cluster: Cluster, spec: ClusterSpec) -> Looks:
 def keep_looks(cluster: Cluster, spec: ClusterSpec, reports: Mapping[str, Mapping[str, Any]]) -> Looks:
     """Keep `reports` beside the looks at other nodes, and return all that count now.
 
-    A report that holds less than the one before (a look that did not ask the nodes about each other) adds to
-    it. Only the holder of the cluster's lock may call this. Raises OSError.
+    Each adds to what was known of its node (`added`). Only the holder of the cluster's lock may call this.
+    Raises OSError.
     """
     kept = _read(cluster.root / _FILE)
     now = time.time()
     for node in spec.nodes:
         if (report := reports.get(node.name)) is not None:
             before = kept.get(node.name, {})
-            same = before.get("place") == _place(node) and bool(report.get("seen"))
-            earlier = before["report"] if same else {}
-            kept[node.name] = {"place": _place(node), "at": now, "report": {**earlier, **report}}
+            earlier = before["report"] if before.get("place") == _place(node) else {}
+            kept[node.name] = {"place": _place(node), "at": now, "report": added(earlier, report)}
     names = {node.name for node in spec.nodes}
     data = {"version": _FORMAT, "nodes": {name: one for name, one in kept.items() if name in names}}
     write_private(cluster.root / _FILE, json.dumps(data, ensure_ascii=False))
     return read_looks(cluster, spec)
+
+
+def added(earlier: Mapping[str, Any], report: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is known of a node after `report`.
+
+    A look at one node alone does not ask it about the others: what was known of that stays. One that could
+    not look at it leaves nothing of before.
+    """
+    return {**earlier, **report} if report.get("seen") else dict(report)
 
 
 def _place(node: Node) -> str:

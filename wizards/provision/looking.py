@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from wizards.provision.acceptance import Acceptance
 from wizards.provision.events import Event, RunStatus, StageStatus
+from wizards.provision.look import added
 from wizards.provision.preflight import judge
 from wizards.provision.progress import Progress, ProgressFold
 from wizards.provision.verdict import Verdict, verdict
@@ -162,9 +163,7 @@ class Looking:
         asked = self._asks(progress)
         kept = {name: report for name, report in self._before.items() if name not in asked}
         for name, report in progress.reports.items():
-            # A look at one node alone does not ask it about the others: what was known of that stays.
-            earlier = self._before.get(name, {}) if report.get("seen") else {}
-            kept[name] = {**earlier, **report}
+            kept[name] = added(self._before.get(name, {}), report)
         return kept
 
 

@@ -192,7 +192,7 @@ class Supervisor:
         for event in mapper.settle():
             self._journal.append(event)
         if findings := self._judge(stage, mapper.reports):
-            why = f"{len(findings)} finding(s) must be mended first; the first: {_on_host(findings[0])}"
+            why = f"{len(findings)} finding(s) must be mended first; the first: {findings[0].message}"
             self._finish(stage, StageStatus.FAILED, why, outcome, mapper)
             return RunStatus.BLOCKED, why
         self._finish(stage, StageStatus.DONE, "", outcome, mapper)
@@ -354,12 +354,6 @@ class Supervisor:
                 writer.forget()
                 writer.append(RunFinished(status=RunStatus.FAILED, message=_disk_words(problem)))
             writer.close()
-
-
-def _on_host(finding: Finding) -> str:
-    """Return what a finding says, with the node it speaks of where the sentence does not name it."""
-    named = not finding.host or finding.message.startswith(f"{finding.host}:")
-    return finding.message if named else f"{finding.host}: {finding.message}"
 
 
 def _disk_words(problem: OSError) -> str:

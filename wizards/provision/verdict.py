@@ -131,7 +131,7 @@ def verdict(
         for node in spec.nodes
     ]
     still = tuple(node.name for node in spec.nodes if node.name in waiting)
-    states = [_state(one, keys) for one in everything]
+    states = [standing(one, keys) for one in everything]
     blocks, warns = states.count(CellState.BLOCK), states.count(CellState.WARN)
     return Verdict(
         nodes=tuple(sorted(nodes, key=lambda one: _RANK[one.state])),
@@ -144,12 +144,32 @@ def verdict(
     )
 
 
-def _state(finding: Finding, accepted: Collection[tuple[str, str]]) -> CellState:
-    if finding.severity is Severity.BLOCK:
-        return CellState.BLOCK
-    if finding.severity is Severity.FIX:
-        return CellState.OK
-    return CellState.ACCEPTED if (finding.id, finding.host) in accepted else CellState.WARN
+def standing(finding: Finding, accepted: Collection[tuple[str, str]]) -> CellState:
+    """Return how a finding stands: it blocks, it warns, it was accepted, or Slipway sees to it (OK)."""
+    match finding.severity:
+        case Severity.BLOCK:
+            return CellState.BLOCK
+        case Severity.WARN:
+            return CellState.ACCEPTED if (finding.id, finding.host) in accepted else CellState.WARN
+        case _:
+            return CellState.OK
+
+
+def cell_of(
+    findings: Iterable[Finding],
+    group: Group,
+    accepted: Collection[tuple[str, str]],
+    empty: CellState = CellState.OK,
+) -> Cell:
+    """Return what `findings` come to in one group; `empty` where nothing in it weighs."""
+    states = [standing(one, accepted) for one in findings if group_of(one.id) is group]
+    told = [state for state in states if state is not CellState.OK]
+    return Cell(worst_of(told), len(told)) if told else Cell(empty)
+
+
+def worst_of(states: Iterable[CellState]) -> CellState:
+    """Return the worst of `states`; raises ValueError where there is none."""
+    return min(states, key=_RANK.__getitem__)
 
 
 def _node(
@@ -163,12 +183,10 @@ def _node(
     blank = CellState.WAITING if is_waiting else CellState.OK if _was_seen(report) else CellState.UNKNOWN
     cells: dict[Group, Cell] = {}
     for group in Group:
-        states = [_state(one, accepted) for one in findings if _GROUP_OF.get(one.id) is group]
-        told = [state for state in states if state is not CellState.OK]
         # Access is known of every node that answered, whatever else could not be looked at.
         empty = CellState.OK if group is Group.ACCESS and report is not None and not is_waiting else blank
-        cells[group] = Cell(min(told, key=_RANK.__getitem__), len(told)) if told else Cell(empty)
-    worst = min((cell.state for cell in cells.values()), key=_RANK.__getitem__)
+        cells[group] = cell_of(findings, group, accepted, empty)
+    worst = worst_of(cell.state for cell in cells.values())
     seconds = report.seconds if report is not None else 0.0
     return NodeVerdict(name, worst, cells, findings, _note(report, seconds, is_waiting=is_waiting), seconds)
 

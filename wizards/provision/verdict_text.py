@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from wizards.provision.acceptance import Acceptance
-from wizards.provision.checks import CHECKS, Check, Group
-from wizards.provision.verdict import Cell, CellState, Verdict, group_of, title_of, why_of
-from wizards.setup.finding import Finding, Severity
+from wizards.provision.checks import CHECKS, Check, Group, describe
+from wizards.provision.verdict import Cell, CellState, Verdict, group_of, standing, title_of, why_of
+from wizards.setup.finding import Finding
 
 MARKS: Final = {
     CellState.OK: "✓",
@@ -44,17 +44,6 @@ class CheckVerdict:
     group: Group | None
     state: CellState
     findings: tuple[Finding, ...]
-
-
-def standing(finding: Finding, accepted: Collection[tuple[str, str]]) -> CellState:
-    """Return how a finding stands: it blocks, it warns, it was accepted, or Slipway sees to it (OK)."""
-    match finding.severity:
-        case Severity.BLOCK:
-            return CellState.BLOCK
-        case Severity.WARN:
-            return CellState.ACCEPTED if (finding.id, finding.host) in accepted else CellState.WARN
-        case _:
-            return CellState.OK
 
 
 def all_findings(verdict: Verdict) -> tuple[Finding, ...]:
@@ -268,16 +257,4 @@ def check_lines(checks: Iterable[Check] = CHECKS) -> Iterator[str]:
 def checks_json(checks: Iterable[Check] = CHECKS) -> list[dict[str, str | bool]]:
     """Return every check as JSON data, by group."""
     ordered = sorted(checks, key=lambda one: list(Group).index(one.group))
-    return [
-        {
-            "id": one.id,
-            "group": one.group.value,
-            "severity": one.severity.value,
-            "title": one.title,
-            "wants": one.wants,
-            "why": one.why,
-            "remedy": one.remedy,
-            "machine": one.machine,
-        }
-        for one in ordered
-    ]
+    return [{**describe(one), "machine": one.machine} for one in ordered]

@@ -100,8 +100,7 @@ _SYSCTLS: Final = (
     "vm.nr_hugepages",
     "vm.overcommit_memory",
 )
-# What must be there before Kubespray installs its packages (it brings conntrack, socat, ipset and the like).
-_COMMANDS: Final = (
+COMMANDS: Final = (
     "getent",
     "groupadd",
     "ip",
@@ -114,6 +113,7 @@ _COMMANDS: Final = (
     "tar",
     "useradd",
 )
+"""What Kubespray and kubeadm use before Kubespray installs its packages (conntrack, socat, ipset)."""
 
 
 def probe_wants(spec: ClusterSpec, *, practice: bool = False) -> dict[str, Any]:
@@ -245,7 +245,7 @@ def wanted_commands(spec: ClusterSpec) -> tuple[str, ...]:
         more.add(f"mkfs.{storage.mayastor.fs_type}")
     if {Engine.JIVA, Engine.CSTOR} & engines:
         more.add("iscsiadm")
-    return (*_COMMANDS, *sorted(more))
+    return (*COMMANDS, *sorted(more))
 
 
 def _paths(spec: ClusterSpec) -> tuple[str, ...]:

@@ -7,10 +7,12 @@ Ports and hosts are those of Kubespray v2.31, kubeadm and the charts (facts: com
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import IPv4Address, ip_address
+from ipaddress import IPv4Address
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from wizards.setup.proposals import is_ip, parse_address
+from wizards.setup.rules_pools import LAYER_2, METALLB
 from wizards.setup.spec import (
     ClusterSpec,
     Cni,
@@ -72,7 +74,7 @@ def has_kube_proxy(spec: ClusterSpec) -> bool:
 
 def has_metallb(spec: ClusterSpec) -> bool:
     """Tell whether MetalLB answers Services."""
-    return spec.load_balancer.kind in (LoadBalancerKind.METALLB_L2, LoadBalancerKind.METALLB_BGP)
+    return spec.load_balancer.kind in METALLB
 
 
 def _shared_tcp(node: Node, spec: ClusterSpec) -> Iterator[int]:
@@ -232,7 +234,7 @@ def wanted_free_addresses(spec: ClusterSpec) -> dict[str, list[str]]:
 
 def _pool_sample(spec: ClusterSpec) -> tuple[str, ...]:
     """Return up to `_POOL_SAMPLE` addresses of the layer 2 pools, spread evenly, the ends included."""
-    if spec.load_balancer.kind not in (LoadBalancerKind.METALLB_L2, LoadBalancerKind.CILIUM_L2):
+    if spec.load_balancer.kind not in LAYER_2:
         return ()
     parsed = (parse_range(text) for pool in spec.load_balancer.pools for text in pool.addresses)
     ranges = [(int(first), int(last)) for first, last in parsed if first.version == 4]
@@ -247,14 +249,6 @@ def _pool_sample(spec: ClusterSpec) -> tuple[str, ...]:
     return tuple(str(IPv4Address(one)) for one in found)
 
 
-def is_ip(text: str) -> bool:
-    """Tell whether `text` is an address and no name."""
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
-
-
 def _is_ip4(text: str) -> bool:
-    return is_ip(text) and ip_address(text).version == 4
+    address = parse_address(text)
+    return address is not None and address.version == 4

@@ -77,6 +77,11 @@ def _parsed(text: str) -> Address | None:
         return None
 
 
+def is_ip(text: object) -> bool:
+    """Tell whether `text` is an IP address, and not a host name."""
+    return parse_address(text) is not None
+
+
 def node_addresses(rows: Iterable[Mapping[str, Any]]) -> list[Address]:
     """Return the addresses that the nodes use between them, as far as they are known without asking a DNS."""
     texts = (row.get("internal_address") or row.get("address") for row in rows)

@@ -7,23 +7,10 @@ from typing import Final
 from wizards.provision.checks.judging import each, few, trouble
 from wizards.provision.checks.model import Check, Group, NodeReport, Trouble
 from wizards.provision.checks.model import words as cleaned
+from wizards.provision.wants import COMMANDS
 from wizards.setup.finding import Severity
 from wizards.setup.spec import ClusterSpec, Cni, Runtime
 
-_NEEDED: Final = (
-    "getent",
-    "groupadd",
-    "ip",
-    "modprobe",
-    "mount",
-    "nsenter",
-    "swapoff",
-    "sysctl",
-    "systemctl",
-    "tar",
-    "useradd",
-)
-"""Commands that Kubespray and kubeadm use before or without installing them."""
 _NO_PACKAGES: Final = ("flatcar", "clear-linux-os")
 _ENGINES: Final = ("docker", "containerd", "crio", "cri-o")
 _DISTRIBUTIONS: Final = {
@@ -93,7 +80,7 @@ def _reboot(node: NodeReport, _: ClusterSpec) -> Trouble | None:
 
 
 def _commands(node: NodeReport, _: ClusterSpec) -> Trouble | None:
-    missing = [name for name in node.texts("commands_missing") or () if name in _NEEDED]
+    missing = [name for name in node.texts("commands_missing") or () if name in COMMANDS]
     if not missing:
         return None
     return trouble(f"commands are missing: {few(missing)}", f"no {few(missing)}", few(missing))
